@@ -1,0 +1,190 @@
+#pragma once
+
+#include "core/counters.hpp"
+#include "core/dedupe_window.hpp"
+#include "core/envelope.hpp"
+#include "core/ids.hpp"
+#include "core/mailbox_effects.hpp"
+#include "core/options.hpp"
+#include "core/units.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vartalap::core {
+
+/// What the mailboxes of one shard share. The shell owns it and keeps it
+/// alive; everything in it belongs to the shard's thread.
+struct mailbox_context {
+  const delivery_options& delivery;
+  const limit_options& limits;
+  durability stored_as; ///< disk or written: what a commit reaches
+  std::size_t memory_budget; ///< bytes: this shard's part of the node's
+  dedupe_window& dedupe;
+  server_id_clock& ids;
+  mailbox_counters& counters;
+};
+
+/// A stored message as found when a mailbox opens.
+struct pending_record {
+  server_id serverid;
+  dedupe_key key;
+  std::uint64_t content_hash = 0;
+  std::uint64_t server_timestamp = 0; ///< ms
+  std::uint64_t sender_hash = 0;      ///< stable_hash(from)
+  std::uint32_t weight = 0;           ///< envelope::weight
+  message_type type = message_type::message;
+  std::vector<std::string> acked; ///< devices that have acknowledged it
+};
+
+/// What storage knows of a user, in the order of serverIds.
+struct mailbox_snapshot {
+  std::vector<device_record> devices;
+  std::vector<pending_record> pending;
+  bool offline_raised = false;
+};
+
+/// One message of a mailbox as a reader over HTTP sees it.
+struct pending_view {
+  server_id serverid;
+  envelope_ptr message; ///< null: on disk only
+};
+
+/// The delivery state machine of one user: which messages are pending, which
+/// devices owe an acknowledgement, what is in memory and what is on disk.
+/// Every rule of a message's life is decided here and nowhere else.
+///
+/// Pure and single-threaded: events come in with their time, effects go out.
+/// A message: received --> (stored) --> acknowledged by all devices | expired
+///            | cancelled. It is confirmed once, at the earlier of "durable"
+/// and "every owing device has acknowledged".
+/// Owing: every known device that has not acknowledged it; where none is
+/// known, the first that connects.
+///
+/// Limits: `limits.memory_messages` / `memory_bytes` envelopes in memory
+/// beyond those that wait for their commit; `limits.mailbox_messages` /
+/// `mailbox_bytes` pending; `limits.pending_per_sender`.
+class mailbox {
+public:
+  mailbox(std::string user, mailbox_context& context);
+  ~mailbox();
+  mailbox(const mailbox&) = delete;
+  mailbox& operator=(const mailbox&) = delete;
+
+  /// Takes over what storage knows. Once, before any other event.
+  void open(mailbox_snapshot snapshot, instant now);
+
+  /// A message for this user. `message->serverid` and `server_timestamp` are
+  /// set here. A resend of a known (from, to, id) is answered as the first.
+  void receive(std::shared_ptr<envelope> message, origin_ref origin,
+               instant now, mailbox_effects& out);
+
+  /// A connection of `device` is ready. An older one of the same device is
+  /// closed (replaced). An unknown device becomes known, up to
+  /// `limits.devices_per_user`.
+  void attach(std::string_view device, attachment_id id, instant now,
+              mailbox_effects& out);
+
+  /// The connection is gone; what it had in flight is pending again. Ignored
+  /// for an attachment that the mailbox has let go of.
+  void detach(attachment_id id, instant now, mailbox_effects& out);
+
+  /// Makes a device known without a connection (login, PUT /devices, sync).
+  void add_device(std::string_view device, instant now, mailbox_effects& out);
+
+  /// Forgets a device and cancels what it owes; closes its connection.
+  void remove_device(std::string_view device, instant now,
+                     mailbox_effects& out);
+
+  /// The device acknowledged this message; unknown ids are ignored.
+  /// @returns True where it was pending for that device.
+  bool ack(std::string_view device, server_id serverid, instant now,
+           mailbox_effects& out);
+
+  /// As `ack`, by what the sender called it (`state` frames).
+  bool ack_by_id(std::string_view device, std::string_view from,
+                 std::string_view id, instant now, mailbox_effects& out);
+
+  /// As `ack`, for what is in flight on this connection under that id.
+  bool ack_in_flight(attachment_id connection, std::string_view id,
+                     instant now, mailbox_effects& out);
+
+  /// The connection has written its deliveries up to `ordinal` to the
+  /// socket: ack timers of later ones have not started yet.
+  void written(attachment_id connection, std::uint64_t ordinal) noexcept;
+
+  /// The store of this message is durable.
+  void committed(server_id serverid, instant now, mailbox_effects& out);
+
+  /// The store failed: its sender is refused with `code`.
+  void commit_failed(server_id serverid, refusal code, instant now,
+                     mailbox_effects& out);
+
+  /// A remove, ack_stored, put_device or erase_device is through.
+  void op_done() noexcept;
+
+  /// Answer to `effect::fetch`: what was found, ascending. Messages of the
+  /// request that are missing were damaged: they leave the mailbox as
+  /// quarantined.
+  void fetched(const std::vector<server_id>& asked,
+               std::vector<envelope_ptr> found, instant now,
+               mailbox_effects& out);
+
+  /// The fetch could not be done now (storage busy or failing): it is asked
+  /// again by a later `timer`.
+  void fetch_failed(instant now);
+
+  /// The expiry sweep removed these from disk.
+  void expired(const std::vector<server_id>& serverids, instant now,
+               mailbox_effects& out);
+
+  /// Time has come to `next_deadline()` or passed it.
+  void timer(instant now, mailbox_effects& out);
+
+  /// When `timer` is wanted; `mono_time::max()` for never. May be early,
+  /// never late.
+  mono_time next_deadline() const noexcept;
+
+  /// Nothing here that is not on disk, no device connected, nothing asked of
+  /// storage: the shell may drop the mailbox (the destructor counts what is
+  /// left on disk as `closed_pending`).
+  bool idle() const noexcept;
+
+  /// Pending messages of `device` above `after`, at most `limit`, oldest
+  /// first; `more` tells whether there are others.
+  std::vector<pending_view> list(std::string_view device, server_id after,
+                                 std::size_t limit, bool& more) const;
+
+  /// For /users/{id}: connections, devices, pending, oldest.
+  struct inspection {
+    struct device {
+      std::string name;
+      bool connected = false;
+      wall_ms last_seen = 0;
+      std::uint64_t owes = 0;
+      std::uint64_t in_flight = 0;
+      std::uint64_t stuck = 0;
+    };
+    std::vector<device> devices;
+    std::uint64_t pending = 0;
+    std::uint64_t pending_bytes = 0;
+    std::uint64_t in_memory = 0;
+    wall_ms oldest = 0; ///< server_timestamp of the oldest; 0: none
+  };
+  inspection inspect() const;
+
+  const std::string& user() const noexcept {
+    return user_;
+  }
+
+private:
+  std::string user_;
+  mailbox_context& context_;
+  // The implementer fills in the rest.
+};
+
+} // namespace vartalap::core

@@ -1,0 +1,105 @@
+#pragma once
+
+#include "core/units.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// The option structs: one per section of cluster.toml, with its defaults.
+/// runtime/config fills them; everybody else only reads.
+namespace vartalap::core {
+
+/// `[delivery]`
+struct delivery_options {
+  milliseconds ack_timeout{5000}; ///< resend when no ack came within
+  unsigned max_retries = 3;       ///< resends on one connection; backoff × 2
+  milliseconds spill_after{50};   ///< store what is still owed after
+  milliseconds spill_max{1000};   ///< upper bound of 4 × smoothed ack time
+  milliseconds ttl{30LL * 24 * 3600 * 1000};
+  milliseconds device_idle{7LL * 24 * 3600 * 1000};
+  std::size_t window = 64;               ///< messages in flight per device
+  std::size_t window_bytes = 256 * KiB;  ///< or this many, at least one message
+  milliseconds dedupe_for{10 * 60 * 1000};
+  std::size_t dedupe_ids = 1'000'000;    ///< per shard
+  milliseconds mailbox_idle{30'000};     ///< an idle mailbox actor ends after
+  bool accept_unknown_users = true;
+};
+
+enum class durability_mode : std::uint8_t {
+  strict,  ///< LMDB's default flags: each group commit is synced
+  relaxed, ///< MDB_NOMETASYNC
+};
+
+/// `[storage]`
+struct storage_options {
+  durability_mode durability = durability_mode::strict;
+  milliseconds settle_after{10'000};
+  std::size_t journal_bytes = 1 * GiB;
+  std::size_t max_bytes = 64 * GiB;  ///< size of the sparse LMDB map
+  milliseconds sweep_interval{60'000}; ///< expiry sweep; bounded work per tick
+};
+
+/// `[limits]`; 0 = no limit.
+struct limit_options {
+  std::size_t max_content_bytes = 64 * KiB;
+  double message_rate = 50;   ///< per user and second
+  double message_burst = 200; ///< per user
+  std::size_t max_connections = 0; ///< 0: what the file limit allows
+  std::size_t max_connections_per_address = 256;
+  std::vector<std::string> trusted_proxies;
+  std::size_t devices_per_user = 10;
+  milliseconds handshake_timeout{5000};
+  milliseconds ping_interval{25'000};
+  milliseconds write_timeout{10'000};
+  std::size_t mailbox_messages = 10'000;
+  std::size_t mailbox_bytes = 64 * MiB;
+  std::size_t pending_per_sender = 1000; ///< per sender and recipient
+  std::size_t memory_messages = 128;     ///< per mailbox
+  std::size_t memory_bytes = 256 * KiB;  ///< per mailbox
+  std::size_t memory_budget = 1 * GiB;   ///< per node
+  std::size_t output_bytes = 1 * MiB;    ///< per connection
+  std::size_t unconfirmed = 256;         ///< read, not yet confirmed
+  std::size_t control_frames_per_second = 20; ///< above: close 4029
+};
+
+enum class auth_mode : std::uint8_t { none, jwt, accesskey };
+
+/// `[auth]`
+struct auth_options {
+  auth_mode mode = auth_mode::none;
+  std::vector<std::string> allowed_origins;
+};
+
+/// `[runtime]`
+struct runtime_options {
+  unsigned shards = 0; ///< 0: one per core
+  std::string log_level = "info";
+  std::string log_format = "text"; ///< or "json"
+  std::string web;     ///< folder of the browser client; empty: found beside
+  unsigned workers = 2; ///< threads for blocking reads
+  microseconds coalesce{0}; ///< a busy shard gathers events for this long
+};
+
+/// One `[[node]]`
+struct node_options {
+  std::string name;
+  std::string client = "127.0.0.1:8080";
+  std::string admin = "127.0.0.1:9080";
+  std::string peer = "127.0.0.1:7080";
+  std::string data;
+};
+
+/// All of cluster.toml.
+struct cluster_options {
+  std::string name = "vartalap";
+  std::vector<node_options> nodes;
+  delivery_options delivery;
+  storage_options storage;
+  limit_options limits;
+  auth_options auth;
+  runtime_options runtime;
+};
+
+} // namespace vartalap::core

@@ -1,0 +1,189 @@
+#pragma once
+
+#include "core/envelope.hpp"
+#include "core/error.hpp"
+#include "core/mailbox.hpp"
+#include "core/mailbox_effects.hpp"
+#include "core/options.hpp"
+#include "core/ports.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <variant>
+#include <vector>
+
+namespace vartalap::storage {
+
+/// What became of one operation.
+enum class outcome : std::uint8_t {
+  committed,    ///< a put is durable (or as durable as the mode says)
+  annihilated,  ///< a put met its remove in the queue: never written
+  done,         ///< any other operation is through
+  failed,       ///< the batch failed: nothing of it is on disk
+  full,         ///< no room: over 85 % of the map or too little free disk
+};
+
+/// One finished operation, for the mailbox that asked for it.
+struct completion {
+  std::uint64_t owner = 0; ///< as given with the operation
+  core::server_id serverid; ///< of a put or remove; none for others
+  outcome result = outcome::done;
+  bool was_put = false;
+};
+
+/// Where completions go. Called on the writer's thread, once per shard and
+/// commit, with everything of that shard in the order of its operations.
+/// Must not block and must not call the store's blocking functions.
+class completion_sink {
+public:
+  virtual ~completion_sink() = default;
+  virtual void completed(unsigned shard, std::vector<completion> batch) = 0;
+
+  /// The writer met an I/O error that is not a full disk: it has stopped
+  /// confirming. The process is to end with exit status 70.
+  virtual void storage_failed(const std::string& what) = 0;
+
+  /// The expiry sweep has removed these messages of `user` from disk.
+  virtual void expired(std::string user, std::vector<core::server_id> ids) = 0;
+};
+
+/// Operations; each is idempotent. `shard` and `owner` say whom to tell.
+namespace op {
+struct put {
+  core::envelope_ptr message;
+  std::vector<std::string> acked;
+  bool raise_offline = false;
+};
+struct remove {
+  std::string user;
+  core::server_id serverid;
+};
+struct ack {
+  std::string user;
+  core::server_id serverid;
+  std::string device;
+};
+struct put_device {
+  std::string user;
+  core::device_record record;
+};
+struct erase_device {
+  std::string user;
+  std::string device;
+};
+struct clear_offline {
+  std::string user;
+};
+} // namespace op
+
+using operation = std::variant<op::put, op::remove, op::ack, op::put_device,
+                               op::erase_device, op::clear_offline>;
+
+struct request {
+  unsigned shard = 0;
+  std::uint64_t owner = 0;
+  operation what;
+};
+
+/// For /readyz and metrics; any thread.
+struct store_status {
+  bool accepting = true;  ///< false: full, new messages are refused
+  bool failed = false;    ///< stopped after an I/O error
+  bool expiry_paused = false; ///< the clock guard waits for an operator
+  std::uint64_t journal_records = 0;
+  std::uint64_t journal_bytes = 0;
+  std::uint64_t settled_records = 0;
+  std::uint64_t queue = 0;        ///< operations waiting
+  std::uint64_t commits = 0;
+  std::uint64_t appended = 0;     ///< journal records ever written
+  std::uint64_t annihilated = 0;
+  std::uint64_t settled = 0;      ///< moved from journal to mailboxes
+  std::uint64_t quarantined = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t map_used_bytes = 0;
+  std::uint64_t map_bytes = 0;
+  std::uint64_t disk_free_bytes = 0;
+};
+
+/// Who this node is, on disk.
+struct identity {
+  std::string node_uuid; ///< 32 hex digits
+  std::string disk_uuid; ///< 32 hex digits; new after a restore
+  std::uint32_t incarnation = 0; ///< +1 at each start
+  std::uint32_t node_number = 0; ///< 32 bits of the uuid: low part of serverIds
+  std::uint64_t commits = 0;
+};
+
+/// The durable side of a node: one LMDB environment with journal, mailboxes,
+/// devices, and one writer thread that group-commits.
+///
+/// Threads: `submit`, `status` from any thread, never blocking on the disk;
+/// reads (`snapshot`, `fetch`) block on the disk: from worker threads only.
+class store {
+public:
+  /// Opens or creates the environment in `directory`, rebuilds the journal's
+  /// index, starts the writer.
+  /// @throws std::runtime_error with a text for the operator (what is wrong,
+  ///         where, how to mend it): unusable directory, unknown format,
+  ///         another process has it open, a file system that cannot carry it.
+  static std::unique_ptr<store>
+  open(const std::string& directory, const core::storage_options& options,
+       core::milliseconds ttl, unsigned shards, completion_sink& sink,
+       core::log_port& log);
+
+  virtual ~store() = default;
+
+  /// Queues operations; they are committed in this order with whatever else
+  /// waits, and completions follow. Never blocks, never fails: refusals come
+  /// as completions.
+  virtual void submit(std::vector<request> batch) = 0;
+
+  /// Everything known of a user. Blocks on the disk.
+  /// @throws std::runtime_error on an I/O error.
+  virtual core::mailbox_snapshot snapshot(std::string_view user) = 0;
+
+  /// The stored messages with these ids, ascending; damaged ones are left
+  /// out (quarantined and counted). Blocks on the disk.
+  virtual std::vector<core::envelope_ptr>
+  fetch(std::string_view user, std::span<const core::server_id> serverids)
+    = 0;
+
+  /// Users with a raised offline event, for the notifier at start.
+  virtual std::vector<std::string> raised_offline(std::size_t limit) = 0;
+
+  virtual identity who() const = 0;
+  virtual store_status status() const = 0;
+
+  /// An operator confirmed the clock: expiry goes on.
+  virtual void resume_expiry() = 0;
+
+  /// Commits what waits, syncs, stops the writer. Idempotent. Later submits
+  /// are answered as `failed`.
+  virtual void close() = 0;
+};
+
+/// Copies a consistent, compacted snapshot of the environment in `directory`
+/// to the new directory `target`; may run while a node uses it.
+/// @throws std::runtime_error with a text for the operator.
+void backup(const std::string& directory, const std::string& target);
+
+/// What `verify` found.
+struct verify_report {
+  std::uint64_t journal_records = 0;
+  std::uint64_t mailbox_records = 0;
+  std::uint64_t mailboxes = 0;
+  std::uint64_t devices = 0;
+  std::vector<std::string> problems; ///< one line each, at most 1000
+  std::uint64_t damaged = 0;
+};
+
+/// Reads every record of the environment in `directory` and checks it.
+/// Changes nothing.
+/// @throws std::runtime_error where it cannot be opened at all.
+verify_report verify(const std::string& directory);
+
+} // namespace vartalap::storage

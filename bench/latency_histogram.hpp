@@ -27,8 +27,8 @@ public:
   /// The duration in µs that the fraction `q` (0 to 1) of all recorded ones
   /// does not exceed; 0 when nothing was recorded.
   std::uint64_t quantile(double q) const noexcept {
-    const auto rank = static_cast<std::uint64_t>(
-      std::ceil(q * static_cast<double>(total_)));
+    const auto rank
+      = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total_)));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "bench/report.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace vartalap::bench {
+
+/// What to do to an MQTT server.
+struct workload {
+  std::uint16_t port = 0;          ///< WebSocket listener on 127.0.0.1.
+  std::size_t users = 1000;        ///< Even: they form pairs.
+  std::size_t payload_bytes = 200; ///< At least 8.
+  double rate = 0;          ///< Messages a second in all; 0: closed loop.
+  std::size_t inflight = 8; ///< Closed loop: open messages per sender.
+  std::chrono::milliseconds duration{10000};
+  std::uint64_t messages = 100'000; ///< offline and drain: how many in all.
+  pid_t server_pid = 0;             ///< 0: neither CPU nor memory is measured.
+};
+
+/// Every user sends to the partner beside it (0 and 1, 2 and 3, …), at a fixed
+/// rate or with `inflight` messages open each. Done: the sender has its PUBACK
+/// and the partner has received and acknowledged it.
+/// Each scenario throws std::runtime_error when the server fails it.
+report run_pairs(const workload& w);
+
+/// All users connect and stay silent for `duration`; the report has the memory
+/// that each costs.
+report run_idle(const workload& w);
+
+/// The first half of the users subscribe and go away; each of the others sends
+/// its share of `messages` to one of them. Done: the sender has its PUBACK.
+report run_offline(const workload& w);
+
+/// After run_offline() with the same `users` and `messages`, or more of them:
+/// the first half of the users come back. Done: received and acknowledged. The
+/// time runs from the first connection on.
+report run_drain(const workload& w);
+
+} // namespace vartalap::bench

@@ -62,6 +62,9 @@ private:
     std::uint64_t generation;
   };
 
+  /// Drops up to `limit` finished records that are too old or too many.
+  void drop(mono_time now, int limit);
+
   microseconds keep_;
   std::size_t ids_max_;
   std::uint64_t generation_ = 0;

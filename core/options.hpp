@@ -41,6 +41,13 @@ struct storage_options {
   milliseconds sweep_interval{60'000}; ///< expiry sweep; bounded work per tick
 };
 
+/// `[replication]`
+struct replication_options {
+  unsigned replicas = 0;   ///< backups of each bucket
+  unsigned min_copies = 1; ///< nodes that committed before it is confirmed
+  std::string when_short = "refuse"; ///< or "accept"
+};
+
 /// `[limits]`; 0 = no limit.
 struct limit_options {
   std::size_t max_content_bytes = 64 * KiB;
@@ -70,6 +77,7 @@ enum class auth_mode : std::uint8_t { none, jwt, accesskey };
 struct auth_options {
   auth_mode mode = auth_mode::none;
   std::vector<std::string> allowed_origins;
+  std::string admin_token_file; ///< empty: `admin.token` in the node's data
 };
 
 /// `[runtime]`
@@ -97,6 +105,7 @@ struct cluster_options {
   std::vector<node_options> nodes;
   delivery_options delivery;
   storage_options storage;
+  replication_options replication;
   limit_options limits;
   auth_options auth;
   runtime_options runtime;

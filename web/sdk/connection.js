@@ -133,7 +133,7 @@ export class Connection extends Emitter {
   #wait(wait, details = {}) {
     const ms = wait ?? backoff(this.#attempt, this.#options.random);
     this.#attempt += 1;
-        this.#arm('retry', ms, () => this.#open());
+    this.#arm('retry', ms, () => this.#open());
     this.#setState({ name: 'waiting', retryAt: this.#options.clock.now() + ms, ...details });
   }
 

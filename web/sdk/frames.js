@@ -121,7 +121,7 @@ export function readFrame(text) {
     type: 'delivery', id, from: head.from, to: String(head.to ?? ''), contentType: contentType.toLowerCase(),
     kind: String(head.type).toUpperCase() === 'GROUP' ? 'group' : 'user', action: String(head.action ?? 'message'),
     ephemeral: head.ephemeral === true, body: raw.body, meta, serverId: meta.serverId,
-    serverTimestamp: meta.serverTimestamp, createdAt: Number(meta.createdAt) || meta.serverTimestamp,
+    serverTimestamp: meta.serverTimestamp, createdAt: validTime(meta.createdAt) ?? validTime(meta.serverTimestamp),
   };
 }
 
@@ -130,6 +130,11 @@ export function bodyText(body) {
   if (typeof body === 'string') return body;
   if (isObject(body) && typeof body.text === 'string') return body.text;
   return JSON.stringify(body ?? null);
+}
+
+/** `value` where it is a time that a calendar can show, else undefined. */
+function validTime(value) {
+  return typeof value === 'number' && value > 0 && value <= 8.64e15 ? value : undefined;
 }
 
 function isObject(value) {

@@ -1,0 +1,132 @@
+import { ContactList } from './contacts.js';
+import { ConversationView } from './conversation.js';
+import { announce, byId, paintAvatar } from './dom.js';
+import { leave, pageAs } from './identity.js';
+import { plural } from './format.js';
+import { StatusView } from './status.js';
+
+const typingShown = 6_000;
+
+/** The chat screen: brings the client's events to the views and the person's wishes to the client. */
+export class Chat {
+  #client;
+  #contacts;
+  #conversation;
+  #status;
+  #open = null;
+  #typing = new Map();
+
+  constructor(client) {
+    this.#client = client;
+    this.#contacts = new ContactList({
+      user: client.user, onOpen: (id) => this.#go(id), onAdd: (name) => this.#add(name),
+    });
+    this.#conversation = new ConversationView(client, { onBack: () => this.#back() });
+    this.#status = new StatusView(client);
+    this.#listen();
+  }
+
+  show() {
+    byId('chat').hidden = false;
+    paintAvatar(byId('my-avatar'), this.#client.user);
+    byId('my-name').textContent = this.#client.user;
+    byId('nothing-open-text').textContent = this.#client.conversations().length > 0
+      ? 'What you write is kept here until the server has it, and there until they have it.'
+      : 'Add somebody on the left, by name. They need not be online.';
+    this.#refresh();
+    this.#followHash();
+    if (!this.#open) byId('add-name').focus();
+  }
+
+  #listen() {
+    const client = this.#client;
+    client.on('conversation', () => this.#refresh());
+    client.on('message', (message) => this.#message(message));
+    client.on('status', (message) => this.#conversation.update(message));
+    client.on('removed', (message) => this.#conversation.remove(message));
+    client.on('typing', (event) => this.#setTyping(event.conversation, event.typing ? event.from : null));
+    client.on('notification', (frame) => this.#notification(frame));
+    addEventListener('hashchange', () => this.#followHash());
+    addEventListener('online', () => client.checkNow());
+    addEventListener('offline', () => client.checkNow());
+    addEventListener('focus', () => this.#markRead());
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') client.checkNow();
+      this.#markRead();
+    });
+    byId('leave').addEventListener('click', () => leave(client.user));
+  }
+
+  #message(message) {
+    this.#setTyping(message.conversation, null);
+    this.#conversation.add(message);
+    if (!message.outgoing) announce(`${message.from}: ${message.text}`);
+    if (message.conversation === this.#open) this.#markRead();
+  }
+
+  #notification(frame) {
+    if (frame.from !== 'server' || frame.action !== 'gap') return;
+    const count = Number(frame.body?.count ?? frame.meta.count ?? 0);
+    this.#status.notice(`This device was away for long: ${plural(count, 'message was', 'messages were')} dropped.`);
+  }
+
+  #setTyping(conversation, from) {
+    clearTimeout(this.#typing.get(conversation)?.timer);
+    if (from === null) {
+      if (!this.#typing.delete(conversation)) return;
+    } else {
+      const timer = setTimeout(() => this.#setTyping(conversation, null), typingShown);
+      this.#typing.set(conversation, { from, timer });
+    }
+    this.#conversation.setTyping(conversation, from);
+    this.#refresh();
+  }
+
+  #refresh() {
+    const conversations = this.#client.conversations();
+    this.#contacts.render(conversations, this.#open, this.#typing);
+    const unread = conversations.reduce((sum, conversation) => sum + conversation.unread, 0);
+    document.title = `${unread > 0 ? `(${unread}) ` : ''}${this.#client.user} · Vartalap`;
+  }
+
+  async #add(name) {
+    if (name === this.#client.user) throw new Error(`That is you. Open ${pageAs('bob')} in a second window.`);
+    const conversation = await this.#client.addConversation(name);
+    this.#go(conversation.id);
+  }
+
+  #go(id) {
+    const hash = `#${encodeURIComponent(id)}`;
+    if (location.hash === hash) this.#followHash();
+    else location.hash = hash;
+  }
+
+  #back() {
+    const last = this.#open;
+    history.replaceState(null, '', location.pathname + location.search);
+    this.#followHash();
+    this.#contacts.focus(last);
+  }
+
+  /** The open conversation is in the address, so that the browser's Back works as on a phone expected. */
+  #followHash() {
+    let id = '';
+    try {
+      id = decodeURIComponent(location.hash.slice(1));
+    } catch {
+      id = '';
+    }
+    const conversation = this.#client.conversations().find((candidate) => candidate.id === id);
+    this.#open = conversation?.id ?? null;
+    byId('chat').dataset.pane = conversation ? 'chat' : 'list';
+    byId('nothing-open').hidden = Boolean(conversation);
+    this.#conversation.open(conversation ?? null, this.#typing.get(id)?.from ?? null);
+    this.#refresh();
+    this.#markRead();
+  }
+
+  #markRead() {
+    if (!this.#open || document.visibilityState !== 'visible' || !document.hasFocus()) return;
+    this.#client.markRead(this.#open);
+  }
+}

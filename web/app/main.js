@@ -1,0 +1,38 @@
+import { IndexedDbStore, MemoryStore, VartalapClient } from '../sdk/index.js';
+import { Chat } from './chat.js';
+import { currentUser, deviceId, rememberUser, tokenOf } from './identity.js';
+import { showSignIn } from './sign_in.js';
+
+async function openStore(user, device) {
+  try {
+    return await IndexedDbStore.open(`vartalap/${device}/${user}`);
+  } catch {
+    return new MemoryStore();
+  }
+}
+
+/** False when the server answers that it does not know these credentials. */
+async function credentialsAccepted(socketUrl) {
+  const url = new URL(socketUrl);
+  url.protocol = location.protocol;
+  url.pathname = url.pathname.replace('/wss/', '/auth');
+  const response = await fetch(url, { cache: 'no-store' });
+  return response.status !== 401;
+}
+
+async function start(user) {
+  rememberUser(user);
+  const device = deviceId();
+  const client = new VartalapClient({
+    url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}`,
+    user, device, store: await openStore(user, device), getToken: () => tokenOf(user), probe: credentialsAccepted,
+  });
+  const chat = new Chat(client);
+  await client.load();
+  chat.show();
+  await client.connect();
+}
+
+const user = currentUser();
+if (user) start(user);
+else showSignIn(start);

@@ -1,0 +1,249 @@
+#include "runtime/config_report.hpp"
+#include "runtime/units_text.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <set>
+
+namespace vartalap::runtime {
+
+namespace {
+
+std::string in_bytes(std::size_t bytes) {
+  return format_size(static_cast<std::int64_t>(bytes));
+}
+
+std::string in_time(core::milliseconds time) {
+  return format_duration(core::microseconds(time).count());
+}
+
+/// What a frame may have beyond its content (close code 1009 above it).
+constexpr std::size_t frame_overhead = 16 * core::KiB;
+
+void check_delivery(const core::cluster_options& options,
+                    config_report& report) {
+  const auto& delivery = options.delivery;
+  if (delivery.spill_after > delivery.spill_max)
+    report.add("delivery.spill_after",
+               in_time(delivery.spill_after)
+                 + " is more than spill_max = " + in_time(delivery.spill_max),
+               "lower spill_after or raise spill_max");
+  if (delivery.ttl <= delivery.ack_timeout)
+    report.add("delivery.ttl",
+               in_time(delivery.ttl) + " is no longer than ack_timeout = "
+                 + in_time(delivery.ack_timeout)
+                 + ": messages would expire before they are sent again",
+               "raise ttl, e.g. \"30d\"");
+}
+
+void check_storage(const core::cluster_options& options,
+                   config_report& report) {
+  const auto& storage = options.storage;
+  if (storage.journal_bytes > storage.max_bytes / 2)
+    report.add("storage.journal_bytes",
+               in_bytes(storage.journal_bytes)
+                 + " is more than half of max_bytes = "
+                 + in_bytes(storage.max_bytes),
+               "lower journal_bytes or raise max_bytes");
+}
+
+void check_limits(const core::cluster_options& options, config_report& report) {
+  const auto& limits = options.limits;
+  const auto frame = limits.max_content_bytes + frame_overhead;
+  const auto least_output = options.delivery.window_bytes + frame;
+  if (limits.output_bytes < least_output)
+    report.add("limits.output_bytes",
+               in_bytes(limits.output_bytes)
+                 + " is less than a delivery window and one frame ("
+                 + in_bytes(least_output)
+                 + "): a healthy client would be closed as slow",
+               "set it to at least \"" + in_bytes(least_output)
+                 + "\", or lower delivery.window_bytes or max_content_bytes");
+  if (limits.mailbox_bytes != 0 && limits.mailbox_bytes < frame)
+    report.add("limits.mailbox_bytes",
+               in_bytes(limits.mailbox_bytes)
+                 + " cannot hold one message of max_content_bytes = "
+                 + in_bytes(limits.max_content_bytes),
+               "set it to at least \"" + in_bytes(frame) + "\"");
+  if (limits.memory_budget != 0 && limits.memory_budget < limits.memory_bytes)
+    report.add("limits.memory_budget",
+               in_bytes(limits.memory_budget)
+                 + " is less than memory_bytes of one mailbox = "
+                 + in_bytes(limits.memory_bytes),
+               "raise memory_budget or lower memory_bytes");
+  if (limits.message_rate > 0 && limits.message_burst < 1)
+    report.add("limits.message_burst",
+               "is less than 1, so with a message_rate nobody could send",
+               "set it to at least 1");
+  for (const auto& proxy : limits.trusted_proxies)
+    if (!is_ip_address(proxy))
+      report.add("limits.trusted_proxies", "\"" + proxy + "\" is no IP address",
+                 "write addresses such as \"10.0.0.5\", without port or mask");
+}
+
+void check_replication(const core::cluster_options& options,
+                       config_report& report) {
+  const auto& replication = options.replication;
+  if (replication.replicas > 0)
+    report.add("replication.replicas",
+               "copies on other nodes are not in this version",
+               "set replicas = 0");
+  if (replication.min_copies > replication.replicas + 1)
+    report.add("replication.min_copies",
+               std::to_string(replication.min_copies)
+                 + " copies cannot be reached with replicas = "
+                 + std::to_string(replication.replicas),
+               "set min_copies to at most replicas + 1");
+}
+
+/// "https://chat.example.org" or "http://127.0.0.1:3000": no path behind it.
+bool is_origin(const std::string& text) {
+  const auto scheme = text.starts_with("https://")  ? std::size_t{8}
+                      : text.starts_with("http://") ? std::size_t{7}
+                                                    : std::string::npos;
+  return scheme != std::string::npos && text.size() > scheme
+         && text.find_first_of("/ *?#@", scheme) == std::string::npos;
+}
+
+void check_auth(const core::cluster_options& options, config_report& report) {
+  for (const auto& origin : options.auth.allowed_origins)
+    if (!is_origin(origin))
+      report.add("auth.allowed_origins", "\"" + origin + "\" is no origin",
+                 "write scheme, host and port only, such as "
+                 "\"https://chat.example.org\"");
+}
+
+/// Two listeners that cannot both be opened.
+bool collide(const socket_address& a, const socket_address& b) {
+  return a.port != 0 && a.port == b.port
+         && (a.host == b.host || is_wildcard(a.host) || is_wildcard(b.host));
+}
+
+/// Addresses, names and folders of all nodes so far.
+class node_rules {
+public:
+  node_rules(const core::cluster_options& options, config_report& report)
+    : options_(options), report_(report) {
+  }
+
+  void check(const core::node_options& node, const std::string& key) {
+    check_name(node, key);
+    if (node.data.empty())
+      report_.add(key + ".data", "is missing",
+                  "add e.g. data = \"data/" + node.name + "\"");
+    else if (!folders_.insert(node.data).second)
+      report_.add(key + ".data", "is the folder of another node too",
+                  "give each node its own");
+    const auto client = check_address(node.client, key + ".client");
+    const auto admin = check_address(node.admin, key + ".admin");
+    check_address(node.peer, key + ".peer");
+    if (client && !is_loopback(client->host)
+        && options_.auth.mode == core::auth_mode::none)
+      report_.add(key + ".client",
+                  "with auth.mode = \"none\" every client is who it says it "
+                  "is, so only loopback may be listened on",
+                  "listen on 127.0.0.1, behind a proxy on this machine that "
+                  "authenticates and sets the header `user`");
+    if (admin && !is_loopback(admin->host)
+        && options_.auth.admin_token_file.empty())
+      report_.add(key + ".admin",
+                  "an administration listener that others can reach needs a "
+                  "token",
+                  "listen on 127.0.0.1, or set auth.admin_token_file");
+  }
+
+private:
+  void check_name(const core::node_options& node, const std::string& key) {
+    const auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                         "0123456789._-";
+    if (node.name.empty())
+      report_.add(key + ".name", "is missing", "add e.g. name = \"n1\"");
+    else if (node.name.size() > 64
+             || node.name.find_first_not_of(allowed) != std::string::npos)
+      report_.add(key + ".name", "\"" + node.name + "\" is no name of a node",
+                  "use 1 to 64 of A-Z a-z 0-9 . _ -");
+    else if (!names_.insert(node.name).second)
+      report_.add(key + ".name", "\"" + node.name + "\" is taken already",
+                  "give each node its own name");
+  }
+
+  std::optional<socket_address> check_address(const std::string& text,
+                                              const std::string& key) {
+    std::string problem;
+    const auto address = parse_address(text, problem);
+    if (!address)
+      return std::nullopt; // the reader has told why
+    for (const auto& [other, owner] : addresses_)
+      if (collide(*address, other)) {
+        report_.add(
+          key, format_address(*address) + " is taken by " + owner + " already",
+          "choose another port");
+        break;
+      }
+    addresses_.emplace_back(*address, key);
+    return address;
+  }
+
+  const core::cluster_options& options_;
+  config_report& report_;
+  std::set<std::string> names_;
+  std::set<std::string> folders_;
+  std::vector<std::pair<socket_address, std::string>> addresses_;
+};
+
+void check_nodes(const core::cluster_options& options, config_report& report) {
+  if (options.nodes.empty())
+    report.add("node", "there is no [[node]]",
+               "add [[node]] with name = \"n1\" and data = \"data/n1\"");
+  node_rules rules(options, report);
+  for (std::size_t i = 0; i < options.nodes.size(); ++i)
+    rules.check(options.nodes[i], "node[" + std::to_string(i) + "]");
+  if (options.nodes.size() > 1)
+    report.add("node[1]", "several nodes are not in this version",
+               "keep one [[node]]");
+}
+
+} // namespace
+
+void config_report::place(const std::string& key, std::uint32_t line,
+                          std::uint32_t column) {
+  places_[key] = {line, column};
+}
+
+void config_report::add(const std::string& key, std::string what,
+                        std::string mend) {
+  position where;
+  for (auto around = key;;) {
+    if (const auto found = places_.find(around); found != places_.end()) {
+      where = found->second;
+      break;
+    }
+    const auto dot = around.rfind('.');
+    if (dot == std::string::npos)
+      break;
+    around.resize(dot);
+  }
+  problems_.push_back(
+    {file_, where.line, where.column, key, std::move(what), std::move(mend)});
+}
+
+std::vector<config_problem> config_report::take() {
+  std::stable_sort(
+    problems_.begin(), problems_.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    });
+  return std::move(problems_);
+}
+
+void check_relations(const core::cluster_options& options,
+                     config_report& report) {
+  check_delivery(options, report);
+  check_storage(options, report);
+  check_replication(options, report);
+  check_limits(options, report);
+  check_auth(options, report);
+  check_nodes(options, report);
+}
+
+} // namespace vartalap::runtime

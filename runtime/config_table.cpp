@@ -1,0 +1,346 @@
+#include "runtime/config_table.hpp"
+
+#include <chrono>
+#include <type_traits>
+#include <utility>
+
+namespace vartalap::runtime {
+
+namespace {
+
+using core::cluster_options;
+
+constexpr std::int64_t second = 1'000'000; // durations are microseconds here
+constexpr std::int64_t minute = 60 * second;
+constexpr std::int64_t day = 24 * 60 * minute;
+constexpr std::int64_t kib = 1 << 10;
+constexpr std::int64_t mib = 1 << 20;
+constexpr std::int64_t gib = 1 << 30;
+
+template <class T>
+setting_value to_value(const T& field) {
+  if constexpr (std::is_same_v<T, core::durability_mode>)
+    return std::string(field == core::durability_mode::strict ? "strict"
+                                                              : "relaxed");
+  else if constexpr (std::is_same_v<T, core::auth_mode>)
+    return std::string(field == core::auth_mode::none  ? "none"
+                       : field == core::auth_mode::jwt ? "jwt"
+                                                       : "accesskey");
+  else if constexpr (
+    std::is_same_v<T,
+                   core::milliseconds> || std::is_same_v<T, core::microseconds>)
+    return std::int64_t{core::microseconds(field).count()};
+  else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+    return static_cast<std::int64_t>(field);
+  else
+    return field;
+}
+
+template <class T>
+void from_value(T& field, const setting_value& value) {
+  if constexpr (std::is_same_v<T, core::durability_mode>)
+    field = std::get<std::string>(value) == "strict"
+              ? core::durability_mode::strict
+              : core::durability_mode::relaxed;
+  else if constexpr (std::is_same_v<T, core::auth_mode>)
+    field = std::get<std::string>(value) == "none" ? core::auth_mode::none
+            : std::get<std::string>(value) == "jwt"
+              ? core::auth_mode::jwt
+              : core::auth_mode::accesskey;
+  else if constexpr (
+    std::is_same_v<T,
+                   core::milliseconds> || std::is_same_v<T, core::microseconds>)
+    field = std::chrono::duration_cast<T>(
+      core::microseconds(std::get<std::int64_t>(value)));
+  else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+    field = static_cast<T>(std::get<std::int64_t>(value));
+  else
+    field = std::get<T>(value);
+}
+
+value_rule count(std::int64_t least, std::int64_t most, std::string zero = {}) {
+  return {value_kind::count, least, most, 1, std::move(zero), {}, {}};
+}
+
+value_rule size(std::int64_t least, std::int64_t most, std::string zero = {}) {
+  return {value_kind::size, least, most, 1, std::move(zero), {}, {}};
+}
+
+value_rule duration(std::int64_t least, std::int64_t most,
+                    std::string zero = {}) {
+  return {value_kind::duration, least, most, 1000, std::move(zero), {}, {}};
+}
+
+value_rule rate(std::int64_t least, std::int64_t most, std::string zero = {}) {
+  return {value_kind::rate, least, most, 1, std::move(zero), {}, {}};
+}
+
+value_rule choice(std::vector<std::string> choices,
+                  std::vector<std::string> later = {}) {
+  return {value_kind::choice, 0, 0, 1, {}, std::move(choices),
+          std::move(later)};
+}
+
+value_rule plain(value_kind kind) {
+  return {kind, 0, 0, 1, {}, {}, {}};
+}
+
+/// Appends the rows of one section.
+template <class Section>
+struct rows_of {
+  std::vector<cluster_setting>& out;
+  std::string name;
+  Section cluster_options::*section;
+
+  template <class Field>
+  const rows_of& operator()(std::string key, Field Section::*field,
+                            value_rule rule, std::string comment) const {
+    out.push_back({name, std::move(key), std::move(rule), std::move(comment),
+                   [where = section, field](const cluster_options& options) {
+                     return to_value(options.*where.*field);
+                   },
+                   [where = section, field](cluster_options& options,
+                                            const setting_value& value) {
+                     from_value(options.*where.*field, value);
+                   }});
+    return *this;
+  }
+};
+
+void add_delivery(std::vector<cluster_setting>& out) {
+  using o = core::delivery_options;
+  rows_of<o>{out, "delivery", &cluster_options::delivery}(
+    "ack_timeout", &o::ack_timeout, duration(100'000, 60 * minute),
+    "A device that has not acknowledged a message within this time gets it "
+    "again; the wait doubles each time.")(
+    "max_retries", &o::max_retries, count(0, 20),
+    "Resends on one connection; after them it is closed with 4008 and the "
+    "message waits for the next one.")(
+    "spill_after", &o::spill_after, duration(1000, minute),
+    "A message still unacknowledged after max(this, 4 x the device's usual "
+    "ack time) is written to disk; its sender is confirmed no earlier.")(
+    "spill_max", &o::spill_max, duration(1000, minute),
+    "The longest that a message waits in memory before it is written.")(
+    "ttl", &o::ttl, duration(second, 3650 * day),
+    "A message that nobody fetched in this time is removed.")(
+    "device_idle", &o::device_idle, duration(minute, 3650 * day),
+    "Where a mailbox is full, the debts of devices unseen for this long are "
+    "cancelled first.")("window", &o::window, count(1, 100'000),
+                        "Messages in flight to one device.")(
+    "window_bytes", &o::window_bytes, size(kib, gib),
+    "Bytes in flight to one device; at least one message is.")(
+    "dedupe_for", &o::dedupe_for, duration(0, day),
+    "How long the id of a delivered message is remembered against resends.")(
+    "dedupe_ids", &o::dedupe_ids, count(0, 100'000'000),
+    "Remembered ids per shard, the newest.")(
+    "mailbox_idle", &o::mailbox_idle, duration(100'000, day),
+    "A mailbox without a device and with nothing left in memory is closed "
+    "after this time; opening it again costs one read.")(
+    "accept_unknown_users", &o::accept_unknown_users, plain(value_kind::flag),
+    "Take messages for users of whom no device was ever seen.");
+}
+
+void add_storage(std::vector<cluster_setting>& out) {
+  using o = core::storage_options;
+  rows_of<o>{out, "storage", &cluster_options::storage}(
+    "durability", &o::durability, choice({"strict", "relaxed"}),
+    "strict: every commit is synced before it counts. relaxed: a power cut "
+    "may lose the last commit (a killed process loses nothing).")(
+    "settle_after", &o::settle_after, duration(0, 60 * minute),
+    "What is still pending this long after it was written moves from the "
+    "journal to its mailbox.")(
+    "journal_bytes", &o::journal_bytes, size(mib, 1024 * gib),
+    "Room of the journal; beyond it confirmations slow down.")(
+    "max_bytes", &o::max_bytes, size(16 * mib, 16 * 1024 * gib),
+    "Size of the sparse map; new messages are refused from 85 % of it.")(
+    "sweep_interval", &o::sweep_interval, duration(100'000, day),
+    "How often the sweep for expired messages takes a bounded step.");
+}
+
+void add_replication(std::vector<cluster_setting>& out) {
+  using o = core::replication_options;
+  rows_of<o>{out, "replication", &cluster_options::replication}(
+    "replicas", &o::replicas, count(0, 16),
+    "Backup nodes of each mailbox. This version runs one node: 0.")(
+    "min_copies", &o::min_copies, count(1, 17),
+    "Nodes that must have committed a message before it is confirmed.")(
+    "when_short", &o::when_short, choice({"refuse"}, {"accept"}),
+    "What happens when fewer can be reached: refuse the message.");
+}
+
+void add_limits(std::vector<cluster_setting>& out) {
+  using o = core::limit_options;
+  const std::string unlimited = "no limit";
+  rows_of<o>{out, "limits", &cluster_options::limits}(
+    "max_content_bytes", &o::max_content_bytes, size(1, 64 * mib),
+    "Content of one message; a frame may have 16 KiB more.")(
+    "message_rate", &o::message_rate, rate(0, 1'000'000, unlimited),
+    "Messages per user and second; above, reading from the socket pauses, "
+    "and HTTP answers 429.")("message_burst", &o::message_burst,
+                             rate(0, 10'000'000),
+                             "Messages that a user may send at once.")(
+    "max_connections", &o::max_connections,
+    count(0, 10'000'000, "what the file limit allows"),
+    "Client connections of a node.")(
+    "max_connections_per_address", &o::max_connections_per_address,
+    count(0, 10'000'000, unlimited), "Client connections from one IP address.")(
+    "trusted_proxies", &o::trusted_proxies, plain(value_kind::list),
+    "IP addresses of proxies whose X-Forwarded-For is believed.")(
+    "devices_per_user", &o::devices_per_user, count(0, 1000, unlimited),
+    "Devices of one user; each must acknowledge each message.")(
+    "handshake_timeout", &o::handshake_timeout, duration(10'000, 10 * minute),
+    "Time for a connection's TLS handshake and first request.")(
+    "ping_interval", &o::ping_interval, duration(10'000, 60 * minute),
+    "A connection silent for this long is pinged, silent for twice as long "
+    "closed.")("write_timeout", &o::write_timeout,
+               duration(10'000, 60 * minute),
+               "A write that takes longer closes the connection with 1013.")(
+    "mailbox_messages", &o::mailbox_messages, count(0, 100'000'000, unlimited),
+    "Pending messages of one user; above, senders get mailbox_full.")(
+    "mailbox_bytes", &o::mailbox_bytes, size(0, 1024 * gib, unlimited),
+    "Pending bytes of one user; above, senders get mailbox_full.")(
+    "pending_per_sender", &o::pending_per_sender,
+    count(0, 100'000'000, unlimited),
+    "Pending messages of one sender in one mailbox.")(
+    "memory_messages", &o::memory_messages, count(1, 1'000'000),
+    "Messages that one mailbox keeps in memory; the rest is on disk only.")(
+    "memory_bytes", &o::memory_bytes, size(kib, gib),
+    "Bytes that one mailbox keeps in memory.")(
+    "memory_budget", &o::memory_budget, size(0, 1024 * gib, unlimited),
+    "Bytes of messages in memory on a node; above, the oldest mailboxes are "
+    "written and dropped from memory.")(
+    "output_bytes", &o::output_bytes, size(kib, gib),
+    "Output queue of one connection; full, it is closed with 1013.")(
+    "unconfirmed", &o::unconfirmed, count(1, 1'000'000),
+    "Messages read from one connection and not yet confirmed; above, reading "
+    "from it pauses.")(
+    "control_frames_per_second", &o::control_frames_per_second,
+    count(0, 1'000'000, unlimited),
+    "Control frames of one connection; above, it is closed with 4029.");
+}
+
+void add_auth(std::vector<cluster_setting>& out) {
+  using o = core::auth_options;
+  rows_of<o>{out, "auth", &cluster_options::auth}(
+    "mode", &o::mode, choice({"none"}, {"jwt", "accesskey"}),
+    "none: a client is the user that it says it is; only for listeners on "
+    "loopback.")(
+    "allowed_origins", &o::allowed_origins, plain(value_kind::list),
+    "Web pages that may open connections besides the listener's own, e.g. "
+    "\"https://chat.example.org\".")(
+    "admin_token_file", &o::admin_token_file, plain(value_kind::path),
+    "File with the token of administration calls that change something. "
+    "Empty: admin.token in the node's data, made at the first start.");
+}
+
+void add_runtime(std::vector<cluster_setting>& out) {
+  using o = core::runtime_options;
+  auto coalesce = duration(0, 100'000);
+  coalesce.step = 1;
+  rows_of<o>{out, "runtime", &cluster_options::runtime}(
+    "shards", &o::shards, count(0, 1024, "one per core"),
+    "Threads that run sockets and actors.")(
+    "workers", &o::workers, count(1, 256),
+    "Threads for reads that may block, such as cold mailboxes.")(
+    "coalesce", &o::coalesce, coalesce,
+    "A busy shard gathers events for this long: less CPU, more latency.")(
+    "log_level", &o::log_level, choice({"debug", "info", "warning", "error"}),
+    "The least important lines that are written.")(
+    "log_format", &o::log_format, choice({"text", "json"}),
+    "Lines for people or for programs; both go to standard error.")(
+    "web", &o::web, plain(value_kind::path),
+    "Folder of the browser client. Empty: the folder web beside the binary "
+    "or the working directory, if there is one.");
+}
+
+node_setting node_row(std::string key, std::string core::node_options::*field,
+                      value_kind kind, std::string comment) {
+  return {"node",
+          std::move(key),
+          plain(kind),
+          std::move(comment),
+          [field](const core::node_options& node) {
+            return setting_value(node.*field);
+          },
+          [field](core::node_options& node, const setting_value& value) {
+            node.*field = std::get<std::string>(value);
+          }};
+}
+
+std::vector<cluster_setting> make_cluster_settings() {
+  std::vector<cluster_setting> out;
+  out.push_back(
+    {"cluster", "name", plain(value_kind::text),
+     "Name of the cluster, in logs and metrics.",
+     [](const cluster_options& options) { return setting_value(options.name); },
+     [](cluster_options& options, const setting_value& value) {
+       options.name = std::get<std::string>(value);
+     }});
+  add_delivery(out);
+  add_storage(out);
+  add_replication(out);
+  add_limits(out);
+  add_auth(out);
+  add_runtime(out);
+  return out;
+}
+
+} // namespace
+
+const std::vector<cluster_setting>& cluster_settings() {
+  static const auto table = make_cluster_settings();
+  return table;
+}
+
+const std::vector<node_setting>& node_settings() {
+  using o = core::node_options;
+  static const std::vector<node_setting> table{
+    node_row("name", &o::name, value_kind::text,
+             "Name of the node: 1 to 64 of A-Z a-z 0-9 . _ -"),
+    node_row("client", &o::client, value_kind::address,
+             "WebSocket, HTTP API and browser client listen here."),
+    node_row("admin", &o::admin, value_kind::address,
+             "/metrics, /healthz, /readyz and administration listen here."),
+    node_row("peer", &o::peer, value_kind::address,
+             "Reserved for the links of other nodes; nothing listens there in "
+             "this version."),
+    node_row("data", &o::data, value_kind::path,
+             "Folder of the node's messages, on a local disk."),
+  };
+  return table;
+}
+
+const std::vector<section_text>& config_sections() {
+  static const std::vector<section_text> sections{
+    {"cluster", "The cluster as a whole."},
+    {"node", "One block for each node. This version serves one."},
+    {"delivery", "From a sender to every device of the recipient."},
+    {"storage", "What is on disk, and how safely."},
+    {"replication", "Copies on other nodes."},
+    {"limits", "Bounds, so that nothing grows without one."},
+    {"auth", "Who may connect."},
+    {"runtime", "The process."},
+  };
+  return sections;
+}
+
+const std::vector<later_key>& later_keys() {
+  static const std::vector<later_key> keys{
+    {"cluster.secret_file", "remove it: one node needs no secret"},
+    {"cluster.tls", "remove it: one node has no links to secure"},
+    {"node.tls", "remove it and let a proxy on this machine end TLS"},
+    {"push", "remove it: no notifications are sent to providers"},
+    {"auth.key_file", "remove it and use mode = \"none\" on loopback"},
+    {"auth.jwks_file", "remove it and use mode = \"none\" on loopback"},
+  };
+  return keys;
+}
+
+core::node_options example_node() {
+  core::node_options node;
+  node.name = "n1";
+  node.data = "data/n1";
+  return node;
+}
+
+} // namespace vartalap::runtime

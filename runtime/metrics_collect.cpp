@@ -1,0 +1,143 @@
+#include "runtime/metrics_collect.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+namespace vartalap::runtime {
+
+namespace {
+
+struct mailbox_field {
+  std::string_view name;
+  std::uint64_t core::mailbox_counters::*field;
+  bool total; ///< false: a value of now
+};
+
+using counters = core::mailbox_counters;
+
+constexpr std::array<mailbox_field, 22> mailbox_fields{{
+  {"mailbox_received_total", &counters::received, true},
+  {"mailbox_pending_at_open_total", &counters::pending_at_open, true},
+  {"mailbox_closed_pending_total", &counters::closed_pending, true},
+  {"mailbox_acknowledged_total", &counters::acknowledged, true},
+  {"mailbox_refused_total", &counters::refused, true},
+  {"mailbox_expired_total", &counters::expired, true},
+  {"mailbox_erased_total", &counters::erased, true},
+  {"mailbox_quarantined_total", &counters::quarantined, true},
+  {"mailbox_cancelled_total", &counters::cancelled, true},
+  {"mailbox_pending", &counters::pending, false},
+  {"mailbox_rejected_total", &counters::rejected, true},
+  {"mailbox_duplicates_total", &counters::duplicates, true},
+  {"mailbox_ephemeral_relayed_total", &counters::ephemeral_relayed, true},
+  {"mailbox_ephemeral_dropped_total", &counters::ephemeral_dropped, true},
+  {"mailbox_delivered_total", &counters::delivered, true},
+  {"mailbox_redelivered_total", &counters::redelivered, true},
+  {"mailbox_confirmed_memory_total", &counters::confirmed_memory, true},
+  {"mailbox_confirmed_disk_total", &counters::confirmed_disk, true},
+  {"mailbox_stored_total", &counters::stored, true},
+  {"mailbox_undelivered_total", &counters::undelivered, true},
+  {"mailbox_stuck", &counters::stuck, false},
+  {"mailbox_offline_events_total", &counters::offline_events, true},
+}};
+// memory_bytes is a std::size_t and stands beside the table.
+static_assert(sizeof(counters)
+                == (mailbox_fields.size() + 1) * sizeof(std::uint64_t),
+              "mailbox_counters has a field that no metric shows");
+
+struct store_field {
+  std::string_view name;
+  std::uint64_t storage::store_status::*field;
+  bool total;
+};
+
+using status_type = storage::store_status;
+
+constexpr std::array<store_field, 13> store_fields{{
+  {"storage_journal_records", &status_type::journal_records, false},
+  {"storage_journal_bytes", &status_type::journal_bytes, false},
+  {"storage_settled_records", &status_type::settled_records, false},
+  {"storage_queue_operations", &status_type::queue, false},
+  {"storage_commits_total", &status_type::commits, true},
+  {"storage_appended_total", &status_type::appended, true},
+  {"storage_annihilated_total", &status_type::annihilated, true},
+  {"storage_settled_total", &status_type::settled, true},
+  {"storage_quarantined_total", &status_type::quarantined, true},
+  {"storage_expired_total", &status_type::expired, true},
+  {"storage_map_used_bytes", &status_type::map_used_bytes, false},
+  {"storage_map_bytes", &status_type::map_bytes, false},
+  {"storage_disk_free_bytes", &status_type::disk_free_bytes, false},
+}};
+// Three flags, which share the first eight bytes, stand beside the table.
+static_assert(sizeof(status_type)
+                == (store_fields.size() + 1) * sizeof(std::uint64_t),
+              "store_status has a field that no metric shows");
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec)
+         + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+} // namespace
+
+void accumulate(core::mailbox_counters& sum,
+                const core::mailbox_counters& shard) {
+  for (const auto& each : mailbox_fields)
+    sum.*each.field += shard.*each.field;
+  sum.memory_bytes += shard.memory_bytes;
+}
+
+void publish(process_metrics& metrics, const core::mailbox_counters& sum) {
+  for (const auto& each : mailbox_fields) {
+    const auto value = static_cast<double>(sum.*each.field);
+    if (each.total)
+      metrics.set_total(each.name, value);
+    else
+      metrics.set(each.name, value);
+  }
+  metrics.set("mailbox_memory_bytes", static_cast<double>(sum.memory_bytes));
+}
+
+void publish(process_metrics& metrics, const storage::store_status& status) {
+  metrics.set("storage_accepting", status.accepting ? 1 : 0);
+  metrics.set("storage_failed", status.failed ? 1 : 0);
+  metrics.set("storage_expiry_paused", status.expiry_paused ? 1 : 0);
+  for (const auto& each : store_fields) {
+    const auto value = static_cast<double>(status.*each.field);
+    if (each.total)
+      metrics.set_total(each.name, value);
+    else
+      metrics.set(each.name, value);
+  }
+}
+
+void publish_process(process_metrics& metrics) {
+  std::uint64_t pages = 0;
+  std::uint64_t resident = 0;
+  if (std::ifstream in("/proc/self/statm"); in >> pages >> resident)
+    metrics.set("process_resident_bytes",
+                static_cast<double>(resident)
+                  * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  std::error_code failed;
+  std::uint64_t files = 0;
+  for (auto entry
+       = std::filesystem::directory_iterator("/proc/self/fd", failed);
+       !failed && entry != std::filesystem::directory_iterator();
+       entry.increment(failed))
+    ++files;
+  if (!failed)
+    metrics.set("process_open_files", static_cast<double>(files));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    metrics.set("process_open_files_max", static_cast<double>(limit.rlim_cur));
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0)
+    metrics.set_total("process_cpu_seconds_total",
+                      seconds(usage.ru_utime) + seconds(usage.ru_stime));
+}
+
+} // namespace vartalap::runtime

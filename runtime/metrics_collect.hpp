@@ -1,0 +1,23 @@
+#pragma once
+
+#include "core/counters.hpp"
+#include "runtime/metrics.hpp"
+#include "storage/store.hpp"
+
+namespace vartalap::runtime {
+
+/// Adds the counters of one shard to a sum over shards.
+void accumulate(core::mailbox_counters& sum,
+                const core::mailbox_counters& shard);
+
+/// Shows the sum of all shards' counters as `mailbox_*`.
+void publish(process_metrics& metrics, const core::mailbox_counters& sum);
+
+/// Shows the state of the store as `storage_*`.
+void publish(process_metrics& metrics, const storage::store_status& status);
+
+/// Shows memory, open files and CPU of this process. Reads /proc/self; where
+/// that cannot be read, the values stay as they were.
+void publish_process(process_metrics& metrics);
+
+} // namespace vartalap::runtime

@@ -1,0 +1,191 @@
+#include "runtime/metrics_table.hpp"
+
+#include <algorithm>
+
+namespace vartalap::runtime {
+
+namespace {
+
+constexpr auto counter = metric_kind::counter;
+constexpr auto gauge = metric_kind::gauge;
+constexpr auto histogram = metric_kind::histogram;
+
+constexpr std::string_view page_head = R"(# Metrics
+
+`GET /metrics` on the administration address gives these in Prometheus' text
+format. The page is made from the table that the process uses; there are no
+others. A histogram of seconds has buckets from 100 µs to 30 s.
+
+Balance of the messages, which holds at any moment:
+`mailbox_pending_at_open_total + mailbox_received_total` =
+`mailbox_acknowledged_total + mailbox_refused_total + mailbox_expired_total +
+mailbox_erased_total + mailbox_quarantined_total + mailbox_cancelled_total +
+mailbox_closed_pending_total + mailbox_pending`.
+
+| name | kind | label | meaning |
+| --- | --- | --- | --- |
+)";
+
+std::vector<metric_row> make_rows() {
+  return {
+    // The process.
+    {"build_info", gauge, "version", "1, labelled with the running version."},
+    {"start_time_seconds", gauge, "",
+     "Unix time at which the process started."},
+    {"ready", gauge, "", "1 while /readyz answers 200."},
+    {"draining", gauge, "", "1 while the node drains."},
+    {"shards", gauge, "", "Shards of the node."},
+    {"process_resident_bytes", gauge, "", "Resident memory."},
+    {"process_cpu_seconds_total", counter, "", "CPU time, user and system."},
+    {"process_open_files", gauge, "", "Open file descriptors."},
+    {"process_open_files_max", gauge, "", "The limit of open files."},
+    {"log_lines_lost_total", counter, "",
+     "Log lines lost because standard error could not keep up."},
+    {"unknown_metric_uses_total", counter, "name",
+     "Uses of a metric that this table does not have: a defect."},
+
+    // Shards.
+    {"loop_lag_seconds", histogram, "shard",
+     "How late the event loop ran a timer, in seconds."},
+    {"shard_queue_tasks", gauge, "shard",
+     "Tasks waiting in a shard's event loop."},
+    {"actor_queue_messages", gauge, "shard",
+     "Actors of a shard that wait for their turn."},
+    {"actors", gauge, "kind", "Living actors by kind."},
+    {"worker_queue_tasks", gauge, "",
+     "Blocking reads that wait for a worker thread."},
+
+    // Connections.
+    {"connections", gauge, "", "Open client connections."},
+    {"connections_total", counter, "", "Client connections ever opened."},
+    {"connections_closed_total", counter, "code",
+     "Closed connections by close code; none: the peer vanished."},
+    {"connections_refused_total", counter, "reason",
+     "Connections refused before the upgrade, by reason."},
+    {"frames_total", counter, "direction", "WebSocket frames, in and out."},
+    {"bytes_total", counter, "direction",
+     "Bytes of client connections, in and out."},
+    {"sends_total", counter, "",
+     "Corked writes: one for each socket and turn."},
+    {"frame_errors_total", counter, "code",
+     "ERROR frames sent, by the protocol's code."},
+    {"http_requests_total", counter, "status",
+     "HTTP requests of clients, by status."},
+    {"http_request_seconds", histogram, "",
+     "From a client's HTTP request to its answer, in seconds."},
+    {"limit_hits_total", counter, "limit",
+     "How often a limit of cluster.toml took effect, by its key."},
+
+    // Messages: the sum over all shards.
+    {"mailbox_received_total", counter, "",
+     "Messages given a serverId; ephemeral ones are not."},
+    {"mailbox_pending_at_open_total", counter, "",
+     "Messages found on disk when their mailbox opened."},
+    {"mailbox_closed_pending_total", counter, "",
+     "Messages left on disk when their mailbox closed."},
+    {"mailbox_acknowledged_total", counter, "",
+     "Messages acknowledged by every owing device."},
+    {"mailbox_refused_total", counter, "",
+     "Messages refused after they were received: a failed commit."},
+    {"mailbox_expired_total", counter, "", "Messages whose ttl was over."},
+    {"mailbox_erased_total", counter, "", "Messages erased with their user."},
+    {"mailbox_quarantined_total", counter, "",
+     "Messages whose record was damaged."},
+    {"mailbox_cancelled_total", counter, "",
+     "Messages that nobody owed any more after a device was removed."},
+    {"mailbox_pending", gauge, "", "Pending messages in open mailboxes."},
+    {"mailbox_rejected_total", counter, "",
+     "Messages refused before they were received."},
+    {"mailbox_duplicates_total", counter, "", "Resends of a known id."},
+    {"mailbox_ephemeral_relayed_total", counter, "",
+     "Ephemeral messages handed to a device."},
+    {"mailbox_ephemeral_dropped_total", counter, "",
+     "Ephemeral messages whose recipient was away."},
+    {"mailbox_delivered_total", counter, "",
+     "Deliveries handed to connections, repeats included."},
+    {"mailbox_redelivered_total", counter, "", "Deliveries that were repeats."},
+    {"mailbox_confirmed_memory_total", counter, "",
+     "Messages confirmed because every owing device acknowledged first."},
+    {"mailbox_confirmed_disk_total", counter, "",
+     "Messages confirmed because they were durable."},
+    {"mailbox_stored_total", counter, "", "Messages given to storage."},
+    {"mailbox_undelivered_total", counter, "",
+     "Deliveries given up after all retries."},
+    {"mailbox_stuck", gauge, "",
+     "Messages that a device did not acknowledge even alone."},
+    {"mailbox_offline_events_total", counter, "",
+     "Offline events that mailboxes raised."},
+    {"mailbox_memory_bytes", gauge, "", "Weight of the messages in memory."},
+    {"mailboxes_open", gauge, "", "Open mailboxes."},
+    {"confirm_latency_seconds", histogram, "",
+     "From reading a message to confirming it, in seconds."},
+    {"delivery_latency_seconds", histogram, "",
+     "From reading a message to the first write to a device, in seconds."},
+    {"offline_events_total", counter, "",
+     "Offline events that reached the notifier."},
+
+    // Storage.
+    {"storage_accepting", gauge, "", "0 while new messages are refused: full."},
+    {"storage_failed", gauge, "", "1 after an I/O error that is no full disk."},
+    {"storage_expiry_paused", gauge, "",
+     "1 while expiry waits for an operator to confirm the clock."},
+    {"storage_journal_records", gauge, "", "Records in the journal."},
+    {"storage_journal_bytes", gauge, "", "Bytes in the journal."},
+    {"storage_settled_records", gauge, "", "Records in settled mailboxes."},
+    {"storage_queue_operations", gauge, "",
+     "Operations that wait for the writer."},
+    {"storage_commits_total", counter, "", "Commits."},
+    {"storage_commit_seconds", histogram, "", "Duration of a commit."},
+    {"storage_appended_total", counter, "", "Records appended to the journal."},
+    {"storage_annihilated_total", counter, "",
+     "Writes that met their removal in the queue and were never made."},
+    {"storage_settled_total", counter, "",
+     "Records moved from the journal to mailboxes."},
+    {"storage_quarantined_total", counter, "", "Damaged records set aside."},
+    {"storage_expired_total", counter, "", "Records removed by the sweep."},
+    {"storage_map_used_bytes", gauge, "", "Used bytes of the map."},
+    {"storage_map_bytes", gauge, "", "Size of the map."},
+    {"storage_disk_free_bytes", gauge, "",
+     "Free bytes of the file system that holds the data."},
+  };
+}
+
+std::string_view kind_name(metric_kind kind) {
+  switch (kind) {
+    case metric_kind::counter:
+      return "counter";
+    case metric_kind::gauge:
+      return "gauge";
+    case metric_kind::histogram:
+      break;
+  }
+  return "histogram";
+}
+
+} // namespace
+
+const std::vector<metric_row>& metric_rows() {
+  static const auto rows = make_rows();
+  return rows;
+}
+
+const metric_row* find_metric(std::string_view name) {
+  const auto& rows = metric_rows();
+  const auto found
+    = std::find_if(rows.begin(), rows.end(),
+                   [&](const auto& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+std::string metrics_page() {
+  std::string page(page_head);
+  for (const auto& row : metric_rows()) {
+    page += "| `vartalap_" + std::string(row.name) + "` | ";
+    page += std::string(kind_name(row.kind)) + " | ";
+    page += row.label.empty() ? "" : "`" + std::string(row.label) + "` ";
+    page += "| " + std::string(row.help) + " |\n";
+  }
+  return page;
+}
+
+} // namespace vartalap::runtime

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "core/options.hpp"
+#include "net/codec.hpp"
+#include "net/http_message.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vartalap::net {
+
+/// What acknowledges a message on a connection (protocol.md, section 3).
+enum class client_ack_mode : std::uint8_t {
+  explicit_only, ///< client_ack=true
+  state,         ///< client_ack=state
+  written,       ///< client_ack=false
+};
+
+/// A client that has passed the handshake.
+struct client_info {
+  std::string user;
+  std::string device = "default";
+  std::string remote;
+  enum encoding encoding = encoding::json_v2;
+  client_ack_mode client_ack = client_ack_mode::explicit_only;
+  bool wants_ack = false;
+};
+
+/// What a client showed to prove who it is; empty where it showed nothing.
+struct credentials {
+  std::string bearer;    ///< Authorization: Bearer, or access_token
+  std::string user;      ///< header, query (mode none) or cookie
+  std::string accesskey; ///< header or cookie
+};
+
+/// The first credential found, in the order of protocol.md, section 3.
+credentials find_credentials(const http_request& request,
+                             core::auth_mode mode);
+
+/// Says who a client is.
+class authenticator {
+public:
+  virtual ~authenticator() = default;
+
+  /// Answers once, on the calling thread's shard; nothing for "not proven".
+  virtual void check(const credentials& shown,
+                     std::function<void(std::optional<std::string>)> answer)
+    = 0;
+
+  virtual core::auth_mode mode() const noexcept = 0;
+};
+
+/// `auth.mode = "none"`: the user is who the client says. Loopback only.
+class trusting_authenticator final : public authenticator {
+public:
+  void check(const credentials& shown,
+             std::function<void(std::optional<std::string>)> answer) override;
+  core::auth_mode mode() const noexcept override {
+    return core::auth_mode::none;
+  }
+};
+
+/// Reads the parameters of an upgrade: device, format, ack, client_ack,
+/// subprotocol. `subprotocol` is the one to answer with, or empty.
+/// @returns Nothing and sets `problem` where a value is not allowed.
+std::optional<client_info> parse_upgrade(const http_request& request,
+                                         std::string& subprotocol,
+                                         std::string& problem);
+
+/// True where a browser page of this origin may connect: none sent, the
+/// listener's own host, or one of `allowed`.
+bool origin_allowed(const http_request& request,
+                    const std::vector<std::string>& allowed);
+
+} // namespace vartalap::net

@@ -1,0 +1,125 @@
+#pragma once
+
+#include "core/options.hpp"
+#include "core/ports.hpp"
+#include "net/client_info.hpp"
+#include "net/shard.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vartalap::net {
+
+class session;
+
+/// What sessions turn to: who serves open WebSockets and plain requests.
+class gateway {
+public:
+  /// A WebSocket is open. Call `set_events` before returning.
+  virtual void websocket_opened(const std::shared_ptr<session>& opened,
+                                client_info client)
+    = 0;
+
+  /// A plain request; `reply` once, on this shard's thread.
+  virtual void http(std::shared_ptr<http_request> request, shard& home,
+                    http_reply reply)
+    = 0;
+
+protected:
+  ~gateway() = default;
+};
+
+/// What a listener and its sessions have counted; any thread.
+struct listener_counters {
+  std::atomic<std::uint64_t> connections{0}; ///< now
+  std::atomic<std::uint64_t> accepted{0};
+  std::atomic<std::uint64_t> upgraded{0};
+  std::atomic<std::uint64_t> refused_address{0};
+  std::atomic<std::uint64_t> refused_total{0};
+  std::atomic<std::uint64_t> out_of_files{0};
+  std::atomic<std::uint64_t> frames_in{0};
+  std::atomic<std::uint64_t> frames_out{0};
+  std::atomic<std::uint64_t> http_requests{0};
+  std::atomic<std::uint64_t> slow_consumers{0};
+  std::atomic<std::uint64_t> floods{0};
+  std::atomic<std::uint64_t> timeouts{0};
+};
+
+/// A client port: accepts on the first shard and spreads the connections over
+/// all of them, within the limits on connections in all and per address.
+class listener final : public ready_handler, private timer_node {
+public:
+  /// Binds and listens; call `start` to accept.
+  /// @param address "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free one.
+  /// @throws std::runtime_error that names the address and the mend.
+  listener(std::vector<shard*> shards, const std::string& address,
+           const core::limit_options& limits,
+           const core::auth_options& auth, authenticator& who, gateway& to,
+           core::log_port& log);
+  ~listener() override;
+
+  /// Begins to accept. Any thread.
+  void start();
+
+  /// Stops accepting; sessions go on. Any thread.
+  void stop();
+
+  /// "127.0.0.1:8080", with the port that was really taken.
+  std::string address() const;
+  std::uint16_t port() const noexcept {
+    return port_;
+  }
+
+  const core::limit_options& limits() const noexcept {
+    return limits_;
+  }
+  const core::auth_options& auth() const noexcept {
+    return auth_;
+  }
+  authenticator& who() noexcept {
+    return who_;
+  }
+  gateway& to() noexcept {
+    return to_;
+  }
+  listener_counters& counters() noexcept {
+    return counters_;
+  }
+
+  /// Counts a connection of this address; false if it has too many. Any
+  /// thread. `released` gives the place back.
+  bool admit(const std::string& remote);
+  void released(const std::string& remote);
+
+  /// True for addresses of `limits.trusted_proxies`.
+  bool is_trusted_proxy(const std::string& remote) const;
+
+private:
+  void on_ready(std::uint32_t events) override;
+  void on_timer(core::mono_time now) override;
+  void accept_some();
+  void take(int fd, std::string remote);
+
+  std::vector<shard*> shards_;
+  const core::limit_options& limits_;
+  const core::auth_options& auth_;
+  authenticator& who_;
+  gateway& to_;
+  core::log_port& log_;
+  std::string host_;
+  std::uint16_t port_ = 0;
+  std::size_t connections_max_ = 0;
+  int fd_ = -1;
+  int reserve_fd_ = -1; ///< given up to answer when files run out
+  std::size_t next_shard_ = 0;
+  std::mutex addresses_mutex_;
+  std::unordered_map<std::string, std::size_t> addresses_;
+  listener_counters counters_;
+};
+
+} // namespace vartalap::net

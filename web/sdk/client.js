@@ -139,9 +139,8 @@ export class VartalapClient extends Emitter {
     const now = clock.now();
     const last = this.#lastTyping.get(to) ?? -Infinity;
     if (typing ? now - last < typingInterval : last === -Infinity) return;
-    this.#lastTyping.set(to, typing ? now : -Infinity);
     const frame = typingFrame({ id: uuid(), from: user, to, kind, typing, createdAt: now });
-    this.#connection.send(JSON.stringify(frame));
+    if (this.#connection.send(JSON.stringify(frame))) this.#lastTyping.set(to, typing ? now : -Infinity);
   }
 
   /** Makes sure that there is a conversation with this user (or group). */
@@ -209,7 +208,6 @@ export class VartalapClient extends Emitter {
     const culprit = code === 1009 ? this.#outbox.largestInFlight() : undefined;
     this.#outbox.closed();
     this.#receipts.closed();
-    this.#inbox.closed();
     this.#lastTyping.clear();
     // Sent again it would end every connection of this device.
     const error = { type: 'error', code: 'too_large', message: 'larger than the server takes' };

@@ -11,20 +11,14 @@ export class Inbox {
   #context;
   #queue = [];
   #running = false;
-  /** Acknowledgements of an earlier connection would be noise on the next: the server resends what it still owes. */
-  #connection = 0;
 
   /** `context`: `{user, steps, history, receipts, outbox, clock, uuid, emit, send, storageFailed}`. */
   constructor(context) {
     this.#context = context;
   }
 
-  closed() {
-    this.#connection += 1;
-  }
-
   receive(frame) {
-    this.#queue.push({ frame, connection: this.#connection });
+    this.#queue.push(frame);
     if (!this.#running) this.#drain();
   }
 
@@ -44,19 +38,17 @@ export class Inbox {
       // Nothing was written, so nothing is acknowledged: the server sends it again. What is wrong with one frame (or
       // too much for the disk) must not hold up the others.
       if (batch.length === 1) this.#context.storageFailed(error);
-      else for (const item of batch) await this.#store([item]);
+      else for (const frame of batch) await this.#store([frame]);
     }
   }
 
   async #handle(work, batch) {
     const serverIds = [];
-    for (const { frame, connection } of batch) {
+    for (const frame of batch) {
       if (frame.type === 'ack') await this.#confirmed(work, frame);
       else if (frame.type === 'error') await this.#refused(work, frame);
       else await this.#delivered(work, frame);
-      if (frame.type === 'delivery' && frame.serverId && connection === this.#connection) {
-        serverIds.push(frame.serverId);
-      }
+      if (frame.type === 'delivery' && frame.serverId) serverIds.push(frame.serverId);
     }
     work.after(() => {
       if (serverIds.length === 0) return;

@@ -4,7 +4,9 @@
 #include "core/dedupe_window.hpp"
 #include "core/envelope.hpp"
 #include "core/ids.hpp"
+#include "core/mailbox_device.hpp"
 #include "core/mailbox_effects.hpp"
+#include "core/mailbox_entries.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
 
@@ -13,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace vartalap::core {
@@ -22,7 +25,7 @@ namespace vartalap::core {
 struct mailbox_context {
   const delivery_options& delivery;
   const limit_options& limits;
-  durability stored_as; ///< disk or written: what a commit reaches
+  durability stored_as;      ///< disk or written: what a commit reaches
   std::size_t memory_budget; ///< bytes: this shard's part of the node's
   dedupe_window& dedupe;
   server_id_clock& ids;
@@ -80,8 +83,11 @@ public:
 
   /// A message for this user. `message->serverid` and `server_timestamp` are
   /// set here. A resend of a known (from, to, id) is answered as the first.
+  /// @param own_device The device of this user that sent it, for a message to
+  ///                   oneself: it does not get it. Empty: somebody else's.
   void receive(std::shared_ptr<envelope> message, origin_ref origin,
-               instant now, mailbox_effects& out);
+               instant now, mailbox_effects& out,
+               std::string_view own_device = {});
 
   /// A connection of `device` is ready. An older one of the same device is
   /// closed (replaced). An unknown device becomes known, up to
@@ -94,7 +100,8 @@ public:
   void detach(attachment_id id, instant now, mailbox_effects& out);
 
   /// Makes a device known without a connection (login, PUT /devices, sync).
-  void add_device(std::string_view device, instant now, mailbox_effects& out);
+  /// @returns False where the user has too many devices already.
+  bool add_device(std::string_view device, instant now, mailbox_effects& out);
 
   /// Forgets a device and cancels what it owes; closes its connection.
   void remove_device(std::string_view device, instant now,
@@ -110,8 +117,8 @@ public:
                  std::string_view id, instant now, mailbox_effects& out);
 
   /// As `ack`, for what is in flight on this connection under that id.
-  bool ack_in_flight(attachment_id connection, std::string_view id,
-                     instant now, mailbox_effects& out);
+  bool ack_in_flight(attachment_id connection, std::string_view id, instant now,
+                     mailbox_effects& out);
 
   /// The connection has written its deliveries up to `ordinal` to the
   /// socket: ack timers of later ones have not started yet.
@@ -182,9 +189,103 @@ public:
   }
 
 private:
+  /// How a message leaves the mailbox.
+  enum class ending : std::uint8_t {
+    acknowledged,
+    cancelled,
+    expired,
+    quarantined,
+    refused,
+  };
+
+  // mailbox.cpp
+  void adopt(const pending_record& record, instant now);
+  void acknowledge(mailbox_device& device, mailbox_entry& entry, instant now,
+                   mailbox_effects& out);
+
+  // mailbox_devices.cpp: devices, connections and what they owe.
+  mailbox_device* find_device(std::string_view name) noexcept;
+  const mailbox_device* find_device(std::string_view name) const noexcept;
+  mailbox_device* find_connection(attachment_id id) noexcept;
+  mailbox_device* make_known(std::string_view name, instant now,
+                             mailbox_effects& out);
+  void forget_device(mailbox_device& device, instant now, mailbox_effects& out);
+  void put_device(const mailbox_device& device, mailbox_effects& out);
+  void lose_connection(mailbox_device& device, instant now,
+                       mailbox_effects& out);
+  void store_debts(const mailbox_device& device, mailbox_effects& out);
+  void cancel_idle_debts(instant now, mailbox_effects& out);
+  bool any_connected() const noexcept;
+  bool is_owed(const mailbox_entry& entry) const noexcept;
+
+  // mailbox_receive.cpp: what happens to an arriving message.
+  void relay(std::shared_ptr<envelope> message, origin_ref origin, instant now,
+             mailbox_effects& out, std::string_view own_device);
+  void place(mailbox_entry& entry, instant now, mailbox_effects& out);
+  bool answer_resend(const dedupe_key& key, std::uint64_t content_hash,
+                     const envelope_ptr& message, origin_ref& origin,
+                     mailbox_effects& out);
+  bool has_room(std::uint32_t weight) const noexcept;
+  bool is_over_sender_limit(std::uint64_t sender_hash);
+  dedupe_key salted(dedupe_key key) const noexcept;
+
+  // mailbox_delivery.cpp: windows, timers, fetches.
+  void pump(mailbox_device& device, instant now, mailbox_effects& out);
+  bool pump_alone(mailbox_device& device, instant now, mailbox_effects& out);
+  void pump_stuck(mailbox_device& device, instant now, mailbox_effects& out);
+  void pump_all(instant now, mailbox_effects& out);
+  void deliver(mailbox_device& device, const mailbox_entry& entry,
+               flight_kind kind, instant now, mailbox_effects& out);
+  bool resend_overdue(mailbox_device& device, instant now,
+                      mailbox_effects& out);
+  bool has_open_window(const mailbox_device& device,
+                       std::uint32_t weight) const noexcept;
+  void want_fetch(instant now, mailbox_effects& out);
+  void collect_missing(const mailbox_device& device,
+                       std::vector<server_id>& ids, std::size_t& bytes) const;
+  void wake_at(mono_time at) noexcept;
+  void find_next_deadline() noexcept;
+  microseconds ack_timeout(unsigned attempt) const noexcept;
+  mono_time spill_time(const mailbox_entry& entry) const noexcept;
+
+  // mailbox_storage.cpp: storing, confirming, ending, memory.
+  void store(mailbox_entry& entry, mailbox_effects& out);
+  void store_what_is_due(instant now, mailbox_effects& out);
+  void raise_offline(mailbox_effects& out);
+  void clear_offline(mailbox_effects& out);
+  void confirm(mailbox_entry& entry, durability reached, mailbox_effects& out);
+  void finish(mailbox_entry& entry, ending how, instant now,
+              mailbox_effects& out);
+  void count(ending how) noexcept;
+  void finish_unowed(instant now, mailbox_effects& out);
+  void hold(mailbox_entry& entry, envelope_ptr message) noexcept;
+  void let_go(mailbox_entry& entry) noexcept;
+  void drop_if_unneeded(mailbox_entry& entry) noexcept;
+  void trim() noexcept;
+  bool is_needed_soon(const mailbox_device& device,
+                      const mailbox_entry& entry) const noexcept;
+  bool is_over_memory() const noexcept;
+
   std::string user_;
   mailbox_context& context_;
-  // The implementer fills in the rest.
+  std::uint64_t user_hash_;
+  mailbox_entries entries_;
+  std::vector<mailbox_device> devices_;
+  /// Pending per sender hash; exists only while the mailbox holds so much
+  /// that a sender could be over its limit.
+  std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
+  mono_time next_deadline_ = mono_time::max();
+  mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch
+  std::size_t pending_bytes_ = 0;
+  std::size_t memory_bytes_ = 0;   ///< weight of the envelopes held
+  std::uint32_t memory_count_ = 0; ///< envelopes held
+  std::uint32_t unstored_ = 0;     ///< entries of tier memory
+  std::uint32_t waking_ = 0;       ///< pending of type MESSAGE
+  std::uint32_t operations_ = 0;   ///< asked of storage, not answered
+  std::uint8_t fetch_turn_ = 0;    ///< which device the next fetch starts with
+  bool fetching_ = false;
+  bool offline_raised_ = false;
+  bool has_unowed_ = false; ///< found at open; the next timer ends them
 };
 
 } // namespace vartalap::core

@@ -1,0 +1,183 @@
+// What happens to a message when it arrives.
+
+#include "core/hash.hpp"
+#include "core/mailbox.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace vartalap::core {
+
+void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
+                      instant now, mailbox_effects& out,
+                      std::string_view own_device) {
+  if (message->ephemeral) {
+    relay(std::move(message), std::move(origin), now, out, own_device);
+    return;
+  }
+  const auto key
+    = salted(make_dedupe_key(message->from, message->to, message->id));
+  const auto content_hash = message->content_hash();
+  if (answer_resend(key, content_hash, message, origin, out)) {
+    return;
+  }
+  const auto weight = static_cast<std::uint32_t>(std::min<std::size_t>(
+    message->weight(), std::numeric_limits<std::uint32_t>::max()));
+  const auto sender_hash = stable_hash(message->from);
+  if (!has_room(weight)) {
+    cancel_idle_debts(now, out);
+  }
+  if (!has_room(weight) || is_over_sender_limit(sender_hash)) {
+    ++context_.counters.rejected;
+    if (origin) {
+      out.emplace_back(effect::refuse{std::move(origin), std::move(message),
+                                      refusal::mailbox_full});
+    }
+    return;
+  }
+  message->serverid = context_.ids.next(now.wall);
+  message->server_timestamp = now.wall;
+  context_.dedupe.insert(
+    key, {message->serverid, message->server_timestamp, content_hash});
+
+  mailbox_entry arrived;
+  arrived.serverid = message->serverid;
+  arrived.key = key;
+  arrived.sender_hash = sender_hash;
+  arrived.received = now.mono;
+  arrived.origin = std::move(origin);
+  arrived.weight = weight;
+  arrived.wakes = message->type == message_type::message;
+  if (const auto* own = find_device(own_device)) {
+    arrived.acked |= own->bit();
+  }
+  auto& entry = entries_.push_back(std::move(arrived));
+  hold(entry, std::move(message));
+  ++unstored_;
+  waking_ += entry.wakes ? 1 : 0;
+  pending_bytes_ += weight;
+  if (senders_) {
+    ++(*senders_)[sender_hash];
+  }
+  ++context_.counters.received;
+  ++context_.counters.pending;
+  place(entry, now, out);
+}
+
+void mailbox::place(mailbox_entry& entry, instant now, mailbox_effects& out) {
+  if (!is_owed(entry)) {
+    finish(entry, ending::acknowledged, now, out);
+    entries_.compact();
+    return;
+  }
+  pump_all(now, out);
+  // Whoever owes it and could not be sent it now may take long.
+  const bool is_sent_to_all
+    = !devices_.empty()
+      && std::all_of(devices_.begin(), devices_.end(), [&](const auto& x) {
+           return !x.owes(entry)
+                  || (x.connected() && entry.serverid <= x.cursor);
+         });
+  if (!is_sent_to_all || is_over_memory()) {
+    store(entry, out);
+    return;
+  }
+  entry.spill_at = spill_time(entry);
+  wake_at(entry.spill_at);
+}
+
+void mailbox::relay(std::shared_ptr<envelope> message, origin_ref origin,
+                    instant now, mailbox_effects& out,
+                    std::string_view own_device) {
+  message->server_timestamp = now.wall;
+  const envelope_ptr frame = std::move(message);
+  bool relayed = false;
+  for (auto& device : devices_) {
+    if (!device.connected() || device.record.name == own_device) {
+      continue;
+    }
+    relayed = true;
+    ++context_.counters.delivered;
+    out.emplace_back(
+      effect::deliver{device.connection, frame, 0, ++device.ordinal});
+  }
+  ++(relayed ? context_.counters.ephemeral_relayed
+             : context_.counters.ephemeral_dropped);
+  if (origin) {
+    out.emplace_back(effect::confirm{std::move(origin), frame, server_id{},
+                                     now.wall, ack_status::relayed,
+                                     durability::memory});
+  }
+}
+
+bool mailbox::answer_resend(const dedupe_key& key, std::uint64_t content_hash,
+                            const envelope_ptr& message, origin_ref& origin,
+                            mailbox_effects& out) {
+  const auto* known = context_.dedupe.find(key);
+  if (known == nullptr) {
+    return false;
+  }
+  if (known->content_hash != content_hash) {
+    ++context_.counters.rejected;
+    if (origin) {
+      out.emplace_back(
+        effect::refuse{std::move(origin), message, refusal::id_reused});
+    }
+    return true;
+  }
+  if (known->confirmed) {
+    ++context_.counters.duplicates;
+    if (origin) {
+      out.emplace_back(effect::confirm{std::move(origin), message,
+                                       known->serverid, known->server_timestamp,
+                                       known->status, known->durability});
+    }
+    return true;
+  }
+  auto* entry = entries_.find(known->serverid);
+  if (entry == nullptr) {
+    // An unconfirmed record without its message: nothing was promised.
+    return false;
+  }
+  ++context_.counters.duplicates;
+  entry->add_origin(std::move(origin));
+  return true;
+}
+
+bool mailbox::has_room(std::uint32_t weight) const noexcept {
+  const auto& limits = context_.limits;
+  return (limits.mailbox_messages == 0
+          || entries_.size() < limits.mailbox_messages)
+         && (limits.mailbox_bytes == 0
+             || pending_bytes_ + weight <= limits.mailbox_bytes);
+}
+
+bool mailbox::is_over_sender_limit(std::uint64_t sender_hash) {
+  const auto limit = context_.limits.pending_per_sender;
+  if (limit == 0 || entries_.size() < limit) {
+    if (entries_.size() < limit / 2) {
+      senders_.reset();
+    }
+    return false;
+  }
+  if (!senders_) {
+    senders_
+      = std::make_unique<std::unordered_map<std::uint64_t, std::uint32_t>>();
+    for (const auto& entry : entries_.all()) {
+      if (!entry.gone) {
+        ++(*senders_)[entry.sender_hash];
+      }
+    }
+  }
+  const auto hit = senders_->find(sender_hash);
+  return hit != senders_->end() && hit->second >= limit;
+}
+
+// The window is the shard's, and a group's message has the same (from, to,
+// id) in the mailbox of every member.
+dedupe_key mailbox::salted(dedupe_key key) const noexcept {
+  return {mix64(key.a ^ user_hash_), key.b + user_hash_};
+}
+
+} // namespace vartalap::core

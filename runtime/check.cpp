@@ -1,0 +1,37 @@
+#include "runtime/check.hpp"
+
+#include "runtime/config.hpp"
+#include "runtime/config_print.hpp"
+#include "runtime/host_facts.hpp"
+
+#include <ostream>
+
+namespace vartalap::runtime {
+
+int run_check(const check_request& request, std::ostream& out,
+              std::ostream& err) {
+  if (request.defaults) {
+    out << default_config();
+    return 0;
+  }
+  const auto result = read_config(request.config);
+  for (const auto& problem : result.problems)
+    err << to_text(problem) << '\n';
+  if (!result.ok()) {
+    const auto count = result.problems.size();
+    err << request.config << ": " << count
+        << (count == 1 ? " error\n" : " errors\n");
+    return 2;
+  }
+  for (const auto& node : result.options.nodes) {
+    const auto host = read_host_facts(node.data);
+    for (const auto& warning : host_warnings(host, result.options))
+      err << "warning: node " << node.name << ": " << warning << '\n';
+  }
+  out << request.config << ": ok, " << result.options.nodes.size() << " node ("
+      << result.options.nodes.front().name << ", clients on "
+      << result.options.nodes.front().client << ")\n";
+  return 0;
+}
+
+} // namespace vartalap::runtime

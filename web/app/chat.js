@@ -30,9 +30,6 @@ export class Chat {
     byId('chat').hidden = false;
     paintAvatar(byId('my-avatar'), this.#client.user);
     byId('my-name').textContent = this.#client.user;
-    byId('nothing-open-text').textContent = this.#client.conversations().length > 0
-      ? 'What you write is kept here until the server has it, and there until they have it.'
-      : 'Add somebody on the left, by name. They need not be online.';
     this.#refresh();
     this.#followHash();
     if (!this.#open) byId('add-name').focus();
@@ -85,6 +82,10 @@ export class Chat {
   #refresh() {
     const conversations = this.#client.conversations();
     this.#contacts.render(conversations, this.#open, this.#typing);
+    byId('nothing-open-title').textContent = conversations.length > 0 ? 'Pick a conversation' : 'Start a conversation';
+    byId('nothing-open-text').textContent = conversations.length > 0
+      ? 'What you write is kept here until the server has it, and there until they have it.'
+      : 'Add somebody on the left, by name. They need not be online.';
     const unread = conversations.reduce((sum, conversation) => sum + conversation.unread, 0);
     document.title = `${unread > 0 ? `(${unread}) ` : ''}${this.#client.user} · Vartalap`;
   }

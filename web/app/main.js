@@ -33,6 +33,12 @@ async function start(user) {
   await client.connect();
 }
 
+/** With its copies the page opens while the server is away. Only secure contexts have this; without it all else works. */
+function keepPage() {
+  navigator.serviceWorker?.register('sw.js').catch(() => {});
+}
+
+keepPage();
 const user = currentUser();
 if (user) start(user);
 else showSignIn(start);

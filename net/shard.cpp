@@ -129,7 +129,8 @@ bool shard::anything_posted() {
 void shard::handle_events(int timeout_ms) {
   if (timeout_ms != 0) {
     awake_.store(false);
-    if (anything_posted() || stopping_.load())
+    if (anything_posted() || stopping_.load()
+        || (runner_ != nullptr && runner_->has_work()))
       timeout_ms = 0;
   }
   const auto n

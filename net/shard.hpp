@@ -47,6 +47,9 @@ public:
   /// @returns True if something is runnable still.
   virtual bool run() = 0;
 
+  /// True if something is runnable; asked before the shard sleeps.
+  virtual bool has_work() = 0;
+
 protected:
   virtual ~shard_runner() = default;
 };

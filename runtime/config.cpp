@@ -228,9 +228,9 @@ config_result parse_config(std::string_view text, const std::string& file) {
 }
 
 config_result read_config(const std::string& path) {
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
-  errno = 0;
   if (in)
     text << in.rdbuf();
   if (!in || std::filesystem::is_directory(path)) {

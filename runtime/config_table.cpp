@@ -110,7 +110,7 @@ struct rows_of {
 void add_delivery(std::vector<cluster_setting>& out) {
   using o = core::delivery_options;
   rows_of<o>{out, "delivery", &cluster_options::delivery}(
-    "ack_timeout", &o::ack_timeout, duration(100'000, 60 * minute),
+    "ack_timeout", &o::ack_timeout, duration(10'000, 60 * minute),
     "A device that has not acknowledged a message within this time gets it "
     "again; the wait doubles each time.")(
     "max_retries", &o::max_retries, count(0, 20),
@@ -123,7 +123,7 @@ void add_delivery(std::vector<cluster_setting>& out) {
     "The longest that a message waits in memory before it is written.")(
     "ttl", &o::ttl, duration(second, 3650 * day),
     "A message that nobody fetched in this time is removed.")(
-    "device_idle", &o::device_idle, duration(minute, 3650 * day),
+    "device_idle", &o::device_idle, duration(second, 3650 * day),
     "Where a mailbox is full, the debts of devices unseen for this long are "
     "cancelled first.")("window", &o::window, count(1, 100'000),
                         "Messages in flight to one device.")(
@@ -133,7 +133,7 @@ void add_delivery(std::vector<cluster_setting>& out) {
     "How long the id of a delivered message is remembered against resends.")(
     "dedupe_ids", &o::dedupe_ids, count(0, 100'000'000),
     "Remembered ids per shard, the newest.")(
-    "mailbox_idle", &o::mailbox_idle, duration(100'000, day),
+    "mailbox_idle", &o::mailbox_idle, duration(10'000, day),
     "A mailbox without a device and with nothing left in memory is closed "
     "after this time; opening it again costs one read.")(
     "accept_unknown_users", &o::accept_unknown_users, plain(value_kind::flag),
@@ -153,7 +153,7 @@ void add_storage(std::vector<cluster_setting>& out) {
     "Room of the journal; beyond it confirmations slow down.")(
     "max_bytes", &o::max_bytes, size(16 * mib, 16 * 1024 * gib),
     "Size of the sparse map; new messages are refused from 85 % of it.")(
-    "sweep_interval", &o::sweep_interval, duration(100'000, day),
+    "sweep_interval", &o::sweep_interval, duration(10'000, day),
     "How often the sweep for expired messages takes a bounded step.");
 }
 

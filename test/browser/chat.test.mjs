@@ -13,7 +13,7 @@ after(() => browser?.close());
 
 /** A test with a server and windows of its own, which are closed whatever happens. */
 function scenario(name, body) {
-  test(name, { timeout: 90_000 }, async () => {
+  test(name, { timeout: 180_000 }, async () => {
     const windows = [];
     const server = await Server.start();
     const open = async (options) => {

@@ -33,7 +33,7 @@ export class Window {
   /** Another tab of the same browser profile; it becomes this window's page. */
   async newPage(address) {
     this.page = await this.context.newPage();
-    this.page.setDefaultTimeout(15_000);
+    this.page.setDefaultTimeout(30_000);
     this.page.on('pageerror', (error) => this.problems.push(String(error)));
     this.page.on('console', (message) => {
       // That the server is away is what some tests are about; everything else that is red is a defect.

@@ -29,7 +29,7 @@ VARTALAP_BIN=${VARTALAP_BIN:-$root/build/release/vartalap}
 BENCH_BIN=${BENCH_BIN:-$root/build/release/bench}
 DATA_DIR=${DATA_DIR:-/var/tmp}
 MOSQUITTO_BIN=${MOSQUITTO_BIN:-/usr/sbin/mosquitto}
-MEASUREMENTS=${MEASUREMENTS:-rate_2000 rate_10000 saturated idle_1000 idle_10000 idle_many many_10000 offline}
+MEASUREMENTS=${MEASUREMENTS:-rate_2000 rate_10000 saturated idle_1000 idle_10000 idle_many many_10000 offline drain}
 
 work=$(mktemp -d "$DATA_DIR/vartalap-bench.XXXXXX")
 results=${KEEP:-$work/results}
@@ -146,7 +146,7 @@ run_load() {
       "$@" &
   else
     "$VARTALAP_BIN" load --url "ws://127.0.0.1:$server_port" \
-      --pid "$server_pid" --json "$@" &
+      --pid "$server_pid" --json - --senders 500 "$@" &
   fi
   load_pid=$!
   wait "$load_pid" || status=$?
@@ -177,8 +177,7 @@ plan() {
     idle_1000) echo --scenario idle --users 1000 --duration 5s ;;
     idle_10000) echo --scenario idle --users 10000 --duration 5s ;;
     idle_many) echo --scenario idle --users "$USERS_MANY" --duration 5s ;;
-    offline) echo --scenario offline --users 1000 --inflight 8 --messages "$MESSAGES" ;;
-    drain) echo --scenario drain --users 1000 --messages "$MESSAGES" ;;
+    offline | drain) echo --scenario "$1" --users 1000 --inflight 8 --messages "$MESSAGES" ;;
     *) die "unknown measurement $1" ;;
   esac
 }
@@ -187,15 +186,11 @@ measure_all() {
   local name server
   for name in $MEASUREMENTS; do
     for server in $SERVERS; do
-      # The floor keeps nothing, so it cannot store either.
-      [ "$name.$server" = offline.floor ] && continue
+      # The floor keeps nothing.
+      case $name.$server in offline.floor | drain.floor) continue ;; esac
       start_server "$server"
       # shellcheck disable=SC2046 # the words of the plan are arguments
       measure "$name" "$server" --size 200 $(plan "$name")
-      if [ "$name" = offline ]; then
-        # shellcheck disable=SC2046
-        measure drain "$server" --size 200 $(plan drain)
-      fi
       stop_server
     done
   done

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   bench::workload w;
   std::string name = "pairs";
   std::int64_t duration_ms = 10'000;
+  std::int64_t warmup_ms = 2000;
   bool json = false;
   app.add_option("--port", w.port, "WebSocket port on 127.0.0.1")->required();
   app.add_option("--scenario", name, "pairs, idle, offline or drain")
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
     ->excludes(rate);
   app.add_option("--duration", duration_ms, "Like 10s or 500ms")
     ->transform(CLI::AsNumberWithUnit(duration_units));
+  app.add_option("--warmup", warmup_ms, "pairs: traffic before the measuring")
+    ->transform(CLI::AsNumberWithUnit(duration_units));
   app.add_option("--size", w.payload_bytes, "Bytes of content")
     ->check(CLI::Range(8, 65536));
   app.add_option("--messages", w.messages, "offline, drain: messages in all");
@@ -65,6 +68,7 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "Print one JSON object");
   CLI11_PARSE(app, argc, argv);
   w.duration = std::chrono::milliseconds(duration_ms);
+  w.warmup = std::chrono::milliseconds(warmup_ms);
   w.users -= w.users % 2;
   // A default slack of 50 µs would make messages at high rates leave in pairs.
   prctl(PR_SET_TIMERSLACK, 1);

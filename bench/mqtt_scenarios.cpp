@@ -105,13 +105,25 @@ public:
     refilling_ = false;
   }
 
+  /// From now on messages count: those that become done, and the latencies of
+  /// those that were due since `begin`. Before, only losses are noticed.
+  void begin_window(steady_time begin) {
+    window_begin_ = begin;
+    window_open_ = true;
+  }
+
+  /// From now on nothing but losses and faults is counted.
+  void end_window() {
+    window_open_ = false;
+  }
+
   /// Polls until everything sent is done, or nothing has become done for long.
   void finish() {
     auto deadline = clock::now() + straggler_timeout;
     while (open_ > 0 && clock::now() < deadline) {
-      const std::uint64_t before = result.messages;
+      const std::uint64_t before = open_;
       swarm.poll(deadline);
-      if (result.messages != before)
+      if (open_ != before)
         deadline = clock::now() + straggler_timeout;
     }
     result.lost = open_;
@@ -125,7 +137,7 @@ public:
     if (packet_id == 0 || index >= f.open.size() || f.open[index].confirmed)
       throw std::runtime_error("PUBACK for a message that is not open");
     f.open[index].confirmed = true;
-    result.confirm.record(us_between(f.open[index].scheduled, clock::now()));
+    record(result.confirm, f.open[index].scheduled);
     settle(user, index);
   }
 
@@ -151,7 +163,7 @@ public:
       ++result.reordered;
     f.next_received = std::max(f.next_received, s->sequence + 1);
     f.open[index].received = true;
-    result.e2e.record(us_between(f.open[index].scheduled, clock::now()));
+    record(result.e2e, f.open[index].scheduled);
     settle(s->sender, index);
   }
 
@@ -179,6 +191,11 @@ private:
     return static_cast<std::uint16_t>(sequence % packet_ids + 1);
   }
 
+  void record(latency_histogram& latencies, steady_time scheduled) {
+    if (window_open_ && scheduled >= window_begin_)
+      latencies.record(us_between(scheduled, clock::now()));
+  }
+
   void settle(std::size_t sender, std::size_t index) {
     auto& f = flows_[sender];
     auto& message = f.open[index];
@@ -186,7 +203,8 @@ private:
         || (rule_ == done_when::confirmed_and_received && !message.received))
       return;
     message.done = true;
-    ++result.messages;
+    if (window_open_)
+      ++result.messages;
     --open_;
     while (!f.open.empty() && f.open.front().done) {
       f.open.pop_front();
@@ -200,43 +218,62 @@ private:
 
   done_when rule_;
   bool refilling_ = false;
+  bool window_open_ = false;
+  steady_time window_begin_;
   std::uint64_t open_ = 0; ///< Sent and not done, all senders together.
   std::vector<flow> flows_;
   std::string payload_;
 };
 
-std::size_t partner_of(std::size_t user) {
-  return user ^ 1U;
-}
+/// Sends at a fixed rate, or keeps every user's messages open, in steps.
+class pace {
+public:
+  pace(traffic& t, const workload& w) : traffic_(t), w_(w) {
+  }
 
-void send_at_rate(traffic& t, const workload& w, steady_time start,
-                  steady_time end) {
-  const std::chrono::duration<double> gap(1 / w.rate);
-  const auto due = [&](std::uint64_t i) {
-    return start
-           + std::chrono::duration_cast<clock::duration>(
-             gap * static_cast<double>(i));
-  };
-  std::uint64_t next = 0;
-  for (auto now = start; now < end; now = clock::now()) {
-    for (; due(next) <= now && due(next) < end; ++next) {
-      const std::size_t sender = next % w.users;
-      t.send(sender, partner_of(sender), due(next));
+  /// Starts with the first messages; all that follow are due relative to now.
+  void start() {
+    start_ = clock::now();
+    if (w_.rate > 0)
+      return;
+    for (std::size_t user = 0; user < w_.users; ++user) {
+      traffic_.refill(user, UINT64_MAX);
+      for (std::size_t i = 0; i < w_.inflight; ++i)
+        traffic_.send(user, partner_of(user), start_);
     }
-    t.swarm.poll(std::min(due(next), end));
   }
-}
 
-void send_in_closed_loop(traffic& t, const workload& w, steady_time end) {
-  for (std::size_t user = 0; user < w.users; ++user) {
-    t.refill(user, UINT64_MAX);
-    for (std::size_t i = 0; i < w.inflight; ++i)
-      t.send(user, partner_of(user), clock::now());
+  /// Goes on until `end`.
+  void run_until(steady_time end) {
+    for (auto now = clock::now(); now < end; now = clock::now()) {
+      auto wake = end;
+      if (w_.rate > 0) {
+        for (; due(next_) <= now; ++next_) {
+          const std::size_t sender = next_ % w_.users;
+          traffic_.send(sender, partner_of(sender), due(next_));
+        }
+        wake = std::min(due(next_), end);
+      }
+      traffic_.swarm.poll(wake);
+    }
   }
-  while (clock::now() < end)
-    t.swarm.poll(end);
-  t.stop_refilling();
-}
+
+private:
+  static std::size_t partner_of(std::size_t user) {
+    return user ^ 1U;
+  }
+
+  steady_time due(std::uint64_t message) const {
+    const std::chrono::duration<double> after(static_cast<double>(message)
+                                              / w_.rate);
+    return start_ + std::chrono::duration_cast<clock::duration>(after);
+  }
+
+  traffic& traffic_;
+  const workload& w_;
+  steady_time start_;
+  std::uint64_t next_ = 0; ///< Number of the next message at a rate.
+};
 
 /// Counts what comes back after an absence; each recipient has one sender.
 class drained final : public mqtt_events {
@@ -284,18 +321,20 @@ private:
 report run_pairs(const workload& w) {
   traffic t(w, traffic::done_when::confirmed_and_received);
   t.swarm.connect(0, w.users, mqtt_swarm::subscription::make);
+  pace p(t, w);
+  p.start();
+  p.run_until(clock::now() + w.warmup);
   const cpu_stopwatch cpu(w.server_pid);
-  const auto start = clock::now();
-  const auto end = start + w.duration;
-  if (w.rate > 0)
-    send_at_rate(t, w, start, end);
-  else
-    send_in_closed_loop(t, w, end);
-  const double seconds = seconds_between(start, clock::now());
-  t.result.throughput = static_cast<double>(t.result.messages) / seconds;
-  t.finish();
+  const auto begin = clock::now();
+  t.begin_window(begin);
+  p.run_until(begin + w.duration);
+  t.end_window();
+  t.result.seconds = seconds_between(begin, clock::now());
   t.result.cpu_us_per_message = cpu.us_per(t.result.messages);
-  t.result.seconds = seconds;
+  t.result.throughput = static_cast<double>(t.result.messages)
+                        / t.result.seconds;
+  t.stop_refilling();
+  t.finish();
   return t.result;
 }
 
@@ -327,6 +366,7 @@ report run_offline(const workload& w) {
   t.swarm.connect(half, 2 * half, mqtt_swarm::subscription::make);
   const cpu_stopwatch cpu(w.server_pid);
   const auto start = clock::now();
+  t.begin_window(start);
   const std::uint64_t share = w.messages / half;
   for (std::size_t sender = half; sender < 2 * half; ++sender) {
     const std::uint64_t first = std::min<std::uint64_t>(share, w.inflight);
@@ -343,6 +383,8 @@ report run_offline(const workload& w) {
 }
 
 report run_drain(const workload& w) {
+  if (run_offline(w).lost != 0)
+    throw std::runtime_error("the server did not store everything");
   drained d(w);
   const std::size_t half = w.users / 2;
   const std::uint64_t expected = w.messages / half * half;

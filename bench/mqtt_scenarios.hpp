@@ -17,7 +17,8 @@ struct workload {
   std::size_t payload_bytes = 200; ///< At least 8.
   double rate = 0;          ///< Messages a second in all; 0: closed loop.
   std::size_t inflight = 8; ///< Closed loop: open messages per sender.
-  std::chrono::milliseconds duration{10000};
+  std::chrono::milliseconds warmup{2000};    ///< Traffic before the measuring.
+  std::chrono::milliseconds duration{10000}; ///< Measured.
   std::uint64_t messages = 100'000; ///< offline and drain: how many in all.
   pid_t server_pid = 0;             ///< 0: neither CPU nor memory is measured.
 };
@@ -36,9 +37,9 @@ report run_idle(const workload& w);
 /// its share of `messages` to one of them. Done: the sender has its PUBACK.
 report run_offline(const workload& w);
 
-/// After run_offline() with the same `users` and `messages`, or more of them:
-/// the first half of the users come back. Done: received and acknowledged. The
-/// time runs from the first connection on.
+/// As run_offline(), which is not measured here; then the first half of the
+/// users come back. Done: received and acknowledged. The time runs from the
+/// first connection to the last message.
 report run_drain(const workload& w);
 
 } // namespace vartalap::bench

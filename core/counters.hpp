@@ -11,30 +11,30 @@ namespace vartalap::core {
 /// pending_at_open + received = acknowledged + refused + expired + erased
 ///   + quarantined + cancelled + pending (+ dropped_open, see below).
 struct mailbox_counters {
-  std::uint64_t received = 0;       ///< given a serverId (not ephemeral)
+  std::uint64_t received = 0;        ///< given a serverId (not ephemeral)
   std::uint64_t pending_at_open = 0; ///< found on disk when a mailbox opened
-  std::uint64_t closed_pending = 0; ///< left on disk when a mailbox closed
-  std::uint64_t acknowledged = 0;   ///< by every owing device
-  std::uint64_t refused = 0;        ///< after it was received (failed commit)
+  std::uint64_t closed_pending = 0;  ///< left on disk when a mailbox closed
+  std::uint64_t acknowledged = 0;    ///< by every owing device
+  std::uint64_t refused = 0;         ///< after it was received (failed commit)
   std::uint64_t expired = 0;
   std::uint64_t erased = 0;
   std::uint64_t quarantined = 0;
-  std::uint64_t cancelled = 0;      ///< DELETE of a device, or its debts
-  std::uint64_t pending = 0;        ///< in open mailboxes, now
+  std::uint64_t cancelled = 0; ///< DELETE of a device, or its debts
+  std::uint64_t pending = 0;   ///< in open mailboxes, now
 
-  std::uint64_t rejected = 0;       ///< refused before it was received
-  std::uint64_t duplicates = 0;     ///< resends of a known id
+  std::uint64_t rejected = 0;   ///< refused before it was received
+  std::uint64_t duplicates = 0; ///< resends of a known id
   std::uint64_t ephemeral_relayed = 0;
   std::uint64_t ephemeral_dropped = 0;
-  std::uint64_t delivered = 0;      ///< frames handed to connections
-  std::uint64_t redelivered = 0;    ///< of them, repeats
+  std::uint64_t delivered = 0;   ///< frames handed to connections
+  std::uint64_t redelivered = 0; ///< of them, repeats
   std::uint64_t confirmed_memory = 0;
   std::uint64_t confirmed_disk = 0;
-  std::uint64_t stored = 0;         ///< puts asked of storage
-  std::uint64_t undelivered = 0;    ///< retries over
-  std::uint64_t stuck = 0;          ///< now: unacknowledged even alone
+  std::uint64_t stored = 0;      ///< puts asked of storage
+  std::uint64_t undelivered = 0; ///< retries over
+  std::uint64_t stuck = 0;       ///< now: unacknowledged even alone
   std::uint64_t offline_events = 0;
-  std::size_t memory_bytes = 0;     ///< now: weight of envelopes in memory
+  std::size_t memory_bytes = 0; ///< now: weight of envelopes in memory
 };
 
 } // namespace vartalap::core

@@ -23,8 +23,8 @@ using attachment_id = std::uint64_t;
 struct device_record {
   std::string name;
   wall_ms last_seen = 0;
-  server_id cancelled_upto;     ///< debts up to here were cancelled
-  std::uint64_t gap_count = 0;  ///< messages it will be told it lost
+  server_id cancelled_upto;    ///< debts up to here were cancelled
+  std::uint64_t gap_count = 0; ///< messages it will be told it lost
 
   friend bool operator==(const device_record&, const device_record&) = default;
 };

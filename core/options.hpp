@@ -19,11 +19,11 @@ struct delivery_options {
   milliseconds spill_max{1000};   ///< upper bound of 4 × smoothed ack time
   milliseconds ttl{30LL * 24 * 3600 * 1000};
   milliseconds device_idle{7LL * 24 * 3600 * 1000};
-  std::size_t window = 64;               ///< messages in flight per device
-  std::size_t window_bytes = 256 * KiB;  ///< or this many, at least one message
+  std::size_t window = 64;              ///< messages in flight per device
+  std::size_t window_bytes = 256 * KiB; ///< or this many, at least one message
   milliseconds dedupe_for{10 * 60 * 1000};
-  std::size_t dedupe_ids = 1'000'000;    ///< per shard
-  milliseconds mailbox_idle{30'000};     ///< an idle mailbox actor ends after
+  std::size_t dedupe_ids = 1'000'000; ///< per shard
+  milliseconds mailbox_idle{30'000};  ///< an idle mailbox actor ends after
   bool accept_unknown_users = true;
 };
 
@@ -37,7 +37,7 @@ struct storage_options {
   durability_mode durability = durability_mode::strict;
   milliseconds settle_after{10'000};
   std::size_t journal_bytes = 1 * GiB;
-  std::size_t max_bytes = 64 * GiB;  ///< size of the sparse LMDB map
+  std::size_t max_bytes = 64 * GiB;    ///< size of the sparse LMDB map
   milliseconds sweep_interval{60'000}; ///< expiry sweep; bounded work per tick
 };
 
@@ -51,8 +51,8 @@ struct replication_options {
 /// `[limits]`; 0 = no limit.
 struct limit_options {
   std::size_t max_content_bytes = 64 * KiB;
-  double message_rate = 50;   ///< per user and second
-  double message_burst = 200; ///< per user
+  double message_rate = 50;        ///< per user and second
+  double message_burst = 200;      ///< per user
   std::size_t max_connections = 0; ///< 0: what the file limit allows
   std::size_t max_connections_per_address = 256;
   std::vector<std::string> trusted_proxies;
@@ -62,12 +62,12 @@ struct limit_options {
   milliseconds write_timeout{10'000};
   std::size_t mailbox_messages = 10'000;
   std::size_t mailbox_bytes = 64 * MiB;
-  std::size_t pending_per_sender = 1000; ///< per sender and recipient
-  std::size_t memory_messages = 128;     ///< per mailbox
-  std::size_t memory_bytes = 256 * KiB;  ///< per mailbox
-  std::size_t memory_budget = 1 * GiB;   ///< per node
-  std::size_t output_bytes = 1 * MiB;    ///< per connection
-  std::size_t unconfirmed = 256;         ///< read, not yet confirmed
+  std::size_t pending_per_sender = 1000;      ///< per sender and recipient
+  std::size_t memory_messages = 128;          ///< per mailbox
+  std::size_t memory_bytes = 256 * KiB;       ///< per mailbox
+  std::size_t memory_budget = 1 * GiB;        ///< per node
+  std::size_t output_bytes = 1 * MiB;         ///< per connection
+  std::size_t unconfirmed = 256;              ///< read, not yet confirmed
   std::size_t control_frames_per_second = 20; ///< above: close 4029
 };
 
@@ -85,7 +85,7 @@ struct runtime_options {
   unsigned shards = 0; ///< 0: one per core
   std::string log_level = "info";
   std::string log_format = "text"; ///< or "json"
-  std::string web;     ///< folder of the browser client; empty: found beside
+  std::string web;      ///< folder of the browser client; empty: found beside
   unsigned workers = 2; ///< threads for blocking reads
   microseconds coalesce{0}; ///< a busy shard gathers events for this long
 };

@@ -20,8 +20,8 @@ public:
   virtual bool enabled(log_level level) const noexcept = 0;
 
   /// @param component The folder or actor that speaks, e.g. "storage".
-  virtual void write(log_level level, std::string_view component,
-                     std::string_view text)
+  virtual void
+  write(log_level level, std::string_view component, std::string_view text)
     = 0;
 };
 
@@ -31,11 +31,11 @@ class metrics_port {
 public:
   virtual ~metrics_port() = default;
 
-  virtual void add(std::string_view counter, double n,
-                   std::string_view label = {})
+  virtual void
+  add(std::string_view counter, double n, std::string_view label = {})
     = 0;
-  virtual void set(std::string_view gauge, double value,
-                   std::string_view label = {})
+  virtual void
+  set(std::string_view gauge, double value, std::string_view label = {})
     = 0;
 
   /// @param seconds A duration, into a histogram with buckets from 100 µs

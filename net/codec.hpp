@@ -15,9 +15,9 @@ namespace vartalap::net {
 
 /// The encodings that a connection may write.
 enum class encoding : std::uint8_t {
-  json_v2,  ///< text without a subprotocol: with the repeated v1 names
-  json,     ///< subprotocol vartalap.json: without them
-  msgpack,  ///< subprotocol vartalap.msgpack
+  json_v2, ///< text without a subprotocol: with the repeated v1 names
+  json,    ///< subprotocol vartalap.json: without them
+  msgpack, ///< subprotocol vartalap.msgpack
 };
 
 /// Frames that a client may send, decoded.
@@ -80,7 +80,7 @@ void encode_delivery(encoding how, const core::envelope& message,
 /// What a SERVER_ACK says.
 struct server_ack {
   std::string_view id;
-  std::string_view to; ///< the sender who is answered
+  std::string_view to;      ///< the sender who is answered
   core::server_id serverid; ///< none for relayed
   std::uint64_t server_timestamp = 0;
   core::ack_status status = core::ack_status::stored;

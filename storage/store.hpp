@@ -20,16 +20,16 @@ namespace vartalap::storage {
 
 /// What became of one operation.
 enum class outcome : std::uint8_t {
-  committed,    ///< a put is durable (or as durable as the mode says)
-  annihilated,  ///< a put met its remove in the queue: never written
-  done,         ///< any other operation is through
-  failed,       ///< the batch failed: nothing of it is on disk
-  full,         ///< no room: over 85 % of the map or too little free disk
+  committed,   ///< a put is durable (or as durable as the mode says)
+  annihilated, ///< a put met its remove in the queue: never written
+  done,        ///< any other operation is through
+  failed,      ///< the batch failed: nothing of it is on disk
+  full,        ///< no room: over 85 % of the map or too little free disk
 };
 
 /// One finished operation, for the mailbox that asked for it.
 struct completion {
-  std::uint64_t owner = 0; ///< as given with the operation
+  std::uint64_t owner = 0;  ///< as given with the operation
   core::server_id serverid; ///< of a put or remove; none for others
   outcome result = outcome::done;
   bool was_put = false;
@@ -91,17 +91,17 @@ struct request {
 
 /// For /readyz and metrics; any thread.
 struct store_status {
-  bool accepting = true;  ///< false: full, new messages are refused
-  bool failed = false;    ///< stopped after an I/O error
+  bool accepting = true;      ///< false: full, new messages are refused
+  bool failed = false;        ///< stopped after an I/O error
   bool expiry_paused = false; ///< the clock guard waits for an operator
   std::uint64_t journal_records = 0;
   std::uint64_t journal_bytes = 0;
   std::uint64_t settled_records = 0;
-  std::uint64_t queue = 0;        ///< operations waiting
+  std::uint64_t queue = 0; ///< operations waiting
   std::uint64_t commits = 0;
-  std::uint64_t appended = 0;     ///< journal records ever written
+  std::uint64_t appended = 0; ///< journal records ever written
   std::uint64_t annihilated = 0;
-  std::uint64_t settled = 0;      ///< moved from journal to mailboxes
+  std::uint64_t settled = 0; ///< moved from journal to mailboxes
   std::uint64_t quarantined = 0;
   std::uint64_t expired = 0;
   std::uint64_t map_used_bytes = 0;
@@ -111,8 +111,8 @@ struct store_status {
 
 /// Who this node is, on disk.
 struct identity {
-  std::string node_uuid; ///< 32 hex digits
-  std::string disk_uuid; ///< 32 hex digits; new after a restore
+  std::string node_uuid;         ///< 32 hex digits
+  std::string disk_uuid;         ///< 32 hex digits; new after a restore
   std::uint32_t incarnation = 0; ///< +1 at each start
   std::uint32_t node_number = 0; ///< 32 bits of the uuid: low part of serverIds
   std::uint64_t commits = 0;
@@ -149,8 +149,7 @@ public:
   /// The stored messages with these ids, ascending; damaged ones are left
   /// out (quarantined and counted). Blocks on the disk.
   virtual std::vector<core::envelope_ptr>
-  fetch(std::string_view user, std::span<const core::server_id> serverids)
-    = 0;
+  fetch(std::string_view user, std::span<const core::server_id> serverids) = 0;
 
   /// Users with a raised offline event, for the notifier at start.
   virtual std::vector<std::string> raised_offline(std::size_t limit) = 0;

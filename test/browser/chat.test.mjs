@@ -338,6 +338,46 @@ scenario('page has landmarks and labels, and axe finds nothing, in light and dar
   await alice.page.locator('#announce-state', { hasText: 'Connection lost. Reconnecting.' }).waitFor({ state: 'attached' });
 });
 
+scenario('browser that keeps nothing is told so, and chats all the same', async ({ open }) => {
+  const bob = await open({ user: 'bob' });
+  const window = await open();
+  await window.page.addInitScript(() => { indexedDB.open = () => { throw new Error('not here'); }; });
+  await window.page.goto(`${window.origin}/?user=alice`);
+  await window.page.getByText('does not keep messages when the page is closed').waitFor();
+  await window.page.getByRole('button', { name: 'Close', exact: true }).click();
+  await window.openConversation('bob');
+  await window.say('hello');
+  await bob.openConversation('alice');
+  await bob.message('hello').waitFor();
+});
+
+scenario('long history shows its end first and earlier messages on demand, in order', async ({ open }) => {
+  const { alice, bob } = await pair(open);
+  const texts = Array.from({ length: 130 }, (_, n) => `line ${n}`);
+  await alice.page.evaluate(async (lines) => {
+    const field = document.getElementById('text');
+    for (const line of lines) {
+      field.value = line;
+      document.getElementById('composer').requestSubmit();
+    }
+  }, texts);
+  await alice.ticks('read');
+  assert.deepEqual(await bob.texts('in'), texts);
+  await bob.page.reload();
+  await bob.message('line 129').waitFor();
+  assert.deepEqual(await bob.texts('in'), texts.slice(70));
+  await bob.page.locator('#log').evaluate((log) => { log.scrollTop = 0; });
+  await alice.say('while bob reads earlier ones');
+  await bob.page.getByRole('button', { name: 'New messages' }).waitFor();
+  await bob.page.getByRole('button', { name: 'Show earlier messages' }).click();
+  await bob.message('line 10').waitFor();
+  await bob.page.getByRole('button', { name: 'Show earlier messages' }).click();
+  await bob.message('line 0').waitFor();
+  assert.deepEqual(await bob.texts('in'), [...texts, 'while bob reads earlier ones']);
+  await bob.page.getByRole('button', { name: 'New messages' }).click();
+  await bob.page.getByRole('button', { name: 'New messages' }).waitFor({ state: 'hidden' });
+});
+
 scenario('store in the browser behaves as the one that the SDK is tested with', async ({ open }) => {
   const { page } = await open();
   const results = await page.evaluate(async () => {

@@ -1,7 +1,7 @@
 import { ContactList } from './contacts.js';
 import { ConversationView } from './conversation.js';
 import { announce, byId, paintAvatar } from './dom.js';
-import { leave, pageAs } from './identity.js';
+import { leave } from './identity.js';
 import { plural } from './format.js';
 import { StatusView } from './status.js';
 
@@ -15,8 +15,10 @@ export class Chat {
   #status;
   #open = null;
   #typing = new Map();
+  #scheduled = false;
 
-  constructor(client) {
+  /** `keeps`: whether messages outlive the page. */
+  constructor(client, { keeps }) {
     this.#client = client;
     this.#contacts = new ContactList({
       user: client.user, onOpen: (id) => this.#go(id), onAdd: (name) => this.#add(name),
@@ -24,13 +26,14 @@ export class Chat {
     this.#conversation = new ConversationView(client, { onBack: () => this.#back() });
     this.#status = new StatusView(client);
     this.#listen();
+    if (!keeps) this.#status.notice('This browser does not keep messages when the page is closed.');
+    byId('kept').hidden = !keeps;
   }
 
   show() {
     byId('chat').hidden = false;
     paintAvatar(byId('my-avatar'), this.#client.user);
     byId('my-name').textContent = this.#client.user;
-    this.#refresh();
     this.#followHash();
     if (!this.#open) byId('add-name').focus();
   }
@@ -58,7 +61,6 @@ export class Chat {
     this.#setTyping(message.conversation, null);
     this.#conversation.add(message);
     if (!message.outgoing) announce(`${message.from}: ${message.text}`);
-    if (message.conversation === this.#open) this.#markRead();
   }
 
   #notification(frame) {
@@ -79,7 +81,18 @@ export class Chat {
     this.#refresh();
   }
 
+  /** Many events come in one go; the list is painted once for all of them. */
   #refresh() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#paint();
+      this.#markRead();
+    });
+  }
+
+  #paint() {
     const conversations = this.#client.conversations();
     this.#contacts.render(conversations, this.#open, this.#typing);
     byId('nothing-open-title').textContent = conversations.length > 0 ? 'Pick a conversation' : 'Start a conversation';
@@ -91,7 +104,7 @@ export class Chat {
   }
 
   async #add(name) {
-    if (name === this.#client.user) throw new Error(`That is you. Open ${pageAs('bob')} in a second window.`);
+    if (name === this.#client.user) throw new Error('That is you.');
     const conversation = await this.#client.addConversation(name);
     this.#go(conversation.id);
   }
@@ -122,12 +135,13 @@ export class Chat {
     byId('chat').dataset.pane = conversation ? 'chat' : 'list';
     byId('nothing-open').hidden = Boolean(conversation);
     this.#conversation.open(conversation ?? null, this.#typing.get(id)?.from ?? null);
-    this.#refresh();
+    this.#paint();
     this.#markRead();
   }
 
   #markRead() {
-    if (!this.#open || document.visibilityState !== 'visible' || !document.hasFocus()) return;
+    const unread = this.#client.conversations().find((candidate) => candidate.id === this.#open)?.unread ?? 0;
+    if (unread === 0 || document.visibilityState !== 'visible' || !document.hasFocus()) return;
     this.#client.markRead(this.#open);
   }
 }

@@ -36,7 +36,11 @@ export function paintAvatar(element, name) {
   return element;
 }
 
-/** Says `text` to a screen reader without moving the focus. */
+const announcementsKept = 5;
+
+/** Says `text` to a screen reader without moving the focus; the same words twice are said twice. */
 export function announce(text, region = 'announce') {
-  byId(region).textContent = text;
+  const element = byId(region);
+  element.append(el('span', {}, text));
+  while (element.children.length > announcementsKept) element.firstElementChild.remove();
 }

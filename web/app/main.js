@@ -23,11 +23,12 @@ async function credentialsAccepted(socketUrl) {
 async function start(user) {
   rememberUser(user);
   const device = deviceId();
+  const store = await openStore(user, device);
   const client = new VartalapClient({
     url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}`,
-    user, device, store: await openStore(user, device), getToken: () => tokenOf(user), probe: credentialsAccepted,
+    user, device, store, getToken: () => tokenOf(user), probe: credentialsAccepted,
   });
-  const chat = new Chat(client);
+  const chat = new Chat(client, { keeps: store.persistent });
   await client.load();
   chat.show();
   await client.connect();

@@ -9,6 +9,8 @@ export class MessageList {
   #handlers;
   /** key → {message, element}, in the order shown. */
   #shown = new Map();
+  /** The message shown last. */
+  #last = undefined;
   #names = false;
 
   /** `handlers`: `{onRetry(message), onDiscard(message)}` for messages that were refused. */
@@ -23,6 +25,7 @@ export class MessageList {
 
   clear() {
     this.#shown.clear();
+    this.#last = undefined;
     this.#root.replaceChildren();
   }
 
@@ -36,21 +39,15 @@ export class MessageList {
       this.update(message);
       return;
     }
-    const last = [...this.#shown.values()].pop()?.message;
-    this.#root.append(...this.#elements(message, last));
+    this.#root.append(...this.#elements(message, this.#last));
+    this.#last = message;
   }
 
   /** Puts older messages before those that are shown. */
   prepend(messages) {
     const all = [...messages, ...[...this.#shown.values()].map((shown) => shown.message)];
     this.clear();
-    let last;
-    const elements = [];
-    for (const message of all) {
-      elements.push(...this.#elements(message, last));
-      last = message;
-    }
-    this.#root.append(...elements);
+    for (const message of all) this.append(message);
   }
 
   update(message) {
@@ -68,6 +65,7 @@ export class MessageList {
   remove(message) {
     this.#shown.get(message.key)?.element.remove();
     this.#shown.delete(message.key);
+    if (this.#last?.key === message.key) this.#last = [...this.#shown.values()].pop()?.message;
   }
 
   /** The element of a message, after a day heading when its day differs from the one before. */

@@ -19,8 +19,8 @@ struct workload {
   std::size_t inflight = 8; ///< Closed loop: open messages per sender.
   std::chrono::milliseconds warmup{2000};    ///< Traffic before the measuring.
   std::chrono::milliseconds duration{10000}; ///< Measured.
-  std::uint64_t messages = 100'000; ///< offline and drain: how many in all.
-  pid_t server_pid = 0;             ///< 0: neither CPU nor memory is measured.
+  std::uint64_t messages = 100'000;          ///< offline: how many in all.
+  pid_t server_pid = 0; ///< 0: neither CPU nor memory is measured.
 };
 
 /// Every user sends to the partner beside it (0 and 1, 2 and 3, …), at a fixed
@@ -35,11 +35,8 @@ report run_idle(const workload& w);
 
 /// The first half of the users subscribe and go away; each of the others sends
 /// its share of `messages` to one of them. Done: the sender has its PUBACK.
+/// Then the first half come back and receive and acknowledge everything; that
+/// is measured from the first connection to the last message.
 report run_offline(const workload& w);
-
-/// As run_offline(), which is not measured here; then the first half of the
-/// users come back. Done: received and acknowledged. The time runs from the
-/// first connection to the last message.
-report run_drain(const workload& w);
 
 } // namespace vartalap::bench

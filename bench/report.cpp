@@ -32,6 +32,10 @@ void write_json(std::ostream& out, const report& r) {
     out << ",\"cpu_us_per_message\":" << *r.cpu_us_per_message;
   if (r.pss_bytes_per_user)
     out << ",\"pss_bytes_per_user\":" << *r.pss_bytes_per_user;
+  if (r.drained_per_second)
+    out << ",\"drained_per_second\":" << *r.drained_per_second;
+  if (r.cpu_us_per_drained)
+    out << ",\"cpu_us_per_drained\":" << *r.cpu_us_per_drained;
   write_json_quantiles(out, "e2e_us", r.e2e);
   write_json_quantiles(out, "confirm_us", r.confirm);
   out << ",\"lost\":" << r.lost << ",\"duplicated\":" << r.duplicated
@@ -48,6 +52,10 @@ void write_text(std::ostream& out, const report& r) {
     out << "server CPU  " << *r.cpu_us_per_message << " µs a message\n";
   if (r.pss_bytes_per_user)
     out << "server PSS  " << *r.pss_bytes_per_user << " bytes a user\n";
+  if (r.drained_per_second)
+    out << "drained     " << *r.drained_per_second << "/s\n";
+  if (r.cpu_us_per_drained)
+    out << "server CPU  " << *r.cpu_us_per_drained << " µs a drained message\n";
   write_text_quantiles(out, "end to end  ", r.e2e);
   write_text_quantiles(out, "confirmed   ", r.confirm);
   out << "lost " << r.lost << ", duplicated " << r.duplicated << ", reordered "

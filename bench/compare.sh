@@ -114,7 +114,7 @@ max_connections_per_address = 0
 [auth]
 mode = "none"
 TOML
-  "$VARTALAP_BIN" serve --config "$work/cluster.toml" --node n1 \
+  "$VARTALAP_BIN" serve --config "$work/cluster.toml" \
     >"$work/server.log" 2>&1 &
 }
 

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "storage/environment.hpp"
+#include "storage/published_index.hpp"
+#include "storage/store.hpp"
+#include "storage/store_hooks.hpp"
+#include "storage/writer.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vartalap::storage {
+
+/// The store on LMDB: environment, index and writer put together, and the
+/// reads.
+class lmdb_store final : public store {
+public:
+  /// As `store::open`, with other surroundings.
+  lmdb_store(const std::string& directory, const core::storage_options& options,
+             core::milliseconds ttl, unsigned shards, completion_sink& sink,
+             core::log_port& log, const store_hooks& hooks);
+  ~lmdb_store() override;
+
+  void submit(std::vector<request> batch) override;
+  core::mailbox_snapshot snapshot(std::string_view user) override;
+  std::vector<core::envelope_ptr>
+  fetch(std::string_view user,
+        std::span<const core::server_id> serverids) override;
+  std::vector<std::string> raised_offline(std::size_t limit) override;
+  identity who() const override;
+  store_status status() const override;
+  void resume_expiry() override;
+  void close() override;
+
+private:
+  void check_suspect(core::log_port& log);
+  void quarantine_found(const std::vector<std::string>& keys,
+                        writer_state& state, core::log_port& log);
+  void read_devices(MDB_txn* txn, std::string_view user,
+                    core::mailbox_snapshot& out);
+  std::vector<core::pending_record>
+  read_journal(const published_index::reading& reading);
+  std::vector<core::pending_record> read_mailbox(MDB_txn* txn,
+                                                 std::string_view user);
+  core::envelope_ptr read_message(MDB_txn* txn, place where,
+                                  std::string_view key);
+
+  environment env_;
+  published_index index_;
+  std::unique_ptr<writer> writer_;
+};
+
+} // namespace vartalap::storage

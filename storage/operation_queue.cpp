@@ -1,0 +1,157 @@
+#include "storage/operation_queue.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace vartalap::storage {
+
+namespace {
+
+constexpr std::size_t operation_bytes = 256;
+
+std::size_t bytes_of(const request& what) noexcept {
+  const auto* put = std::get_if<op::put>(&what.what);
+  return operation_bytes + (put != nullptr ? put->message->content.size() : 0);
+}
+
+core::server_id id_of(const operation& what) noexcept {
+  if (const auto* remove = std::get_if<op::remove>(&what))
+    return remove->serverid;
+  if (const auto* ack = std::get_if<op::ack>(&what))
+    return ack->serverid;
+  return {};
+}
+
+} // namespace
+
+bool operation_queue::submit(std::vector<request>& batch) {
+  bool wake = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (closed_)
+      return false;
+    size_.fetch_add(batch.size(), std::memory_order_relaxed);
+    if (inbox_.empty())
+      inbox_.swap(batch);
+    else
+      std::move(batch.begin(), batch.end(), std::back_inserter(inbox_));
+    wake = std::exchange(waiting_, false);
+  }
+  if (wake)
+    wake_.notify_one();
+  batch.clear();
+  return true;
+}
+
+void operation_queue::report_damage(unsigned where, std::string key) {
+  const std::lock_guard lock{mutex_};
+  // A reader that repeats itself must not fill the memory: what is left out
+  // is found again by the next reader.
+  if (damage_.size() < 1000)
+    damage_.push_back({where, std::move(key)});
+  waiting_ = false;
+  wake_.notify_one();
+}
+
+void operation_queue::wait(core::mono_time until) {
+  std::unique_lock lock{mutex_};
+  if (!backlog_.empty())
+    return;
+  waiting_ = true;
+  const auto ready
+    = [this] { return !inbox_.empty() || !damage_.empty() || closed_; };
+  wake_.wait_until(lock, until, ready);
+  waiting_ = false;
+}
+
+void operation_queue::take(std::size_t operations, std::size_t bytes,
+                           std::vector<queued>& out) {
+  {
+    const std::lock_guard lock{mutex_};
+    taken_over_.swap(inbox_);
+  }
+  for (auto& what : taken_over_)
+    absorb(std::move(what));
+  taken_over_.clear();
+  std::size_t taken = 0;
+  while (!backlog_.empty() && out.size() < operations && taken < bytes) {
+    auto& front = backlog_.front();
+    if (front.again && !out.empty())
+      break;
+    const auto size = bytes_of(front.what);
+    taken += size;
+    backlog_bytes_ -= size;
+    if (const auto* put = std::get_if<op::put>(&front.what.what)) {
+      const auto found = puts_.find(put->message->serverid);
+      if (found != puts_.end() && found->second == base_)
+        puts_.erase(found);
+    }
+    out.push_back(std::move(front));
+    backlog_.pop_front();
+    ++base_;
+  }
+  size_.fetch_sub(out.size(), std::memory_order_relaxed);
+}
+
+void operation_queue::absorb(request&& what) {
+  backlog_bytes_ += bytes_of(what);
+  queued entry{std::move(what)};
+  if (std::holds_alternative<op::put>(entry.what.what))
+    absorb_put(entry);
+  else if (id_of(entry.what.what))
+    absorb_change(entry);
+  backlog_.push_back(std::move(entry));
+}
+
+void operation_queue::absorb_put(queued& entry) {
+  const auto& put = std::get<op::put>(entry.what.what);
+  if (backlog_bytes_ > bytes_max) {
+    entry.state = fate::refused;
+    return;
+  }
+  const auto position = base_ + backlog_.size();
+  const auto [found, fresh]
+    = puts_.try_emplace(put.message->serverid, position);
+  if (!fresh) {
+    entry.again = true;
+    found->second = position;
+  }
+}
+
+void operation_queue::absorb_change(queued& entry) {
+  const auto found = puts_.find(id_of(entry.what.what));
+  if (found == puts_.end())
+    return;
+  auto& waiting = backlog_[found->second - base_];
+  if (const auto* ack = std::get_if<op::ack>(&entry.what.what)) {
+    auto& acked = std::get<op::put>(waiting.what.what).acked;
+    if (std::find(acked.begin(), acked.end(), ack->device) == acked.end())
+      acked.push_back(ack->device);
+    entry.state = fate::merged;
+    return;
+  }
+  waiting.state = fate::annihilated;
+  // Of two waiting puts one may be taken before this remove is reached.
+  entry.state = waiting.again ? fate::live : fate::met_put;
+  puts_.erase(found);
+}
+
+std::vector<operation_queue::damage> operation_queue::take_damage() {
+  const std::lock_guard lock{mutex_};
+  return std::exchange(damage_, {});
+}
+
+void operation_queue::close() {
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  waiting_ = false;
+  wake_.notify_one();
+}
+
+bool operation_queue::closed() const {
+  const std::lock_guard lock{mutex_};
+  return closed_;
+}
+
+} // namespace vartalap::storage

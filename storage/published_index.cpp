@@ -1,0 +1,63 @@
+#include "storage/published_index.hpp"
+
+#include <algorithm>
+
+namespace vartalap::storage {
+
+published_index::reading published_index::begin(std::string_view user) {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    auto txn = begin_read(env_);
+    if (txn_id(txn.get()) == number_) {
+      reading out{std::move(txn), {}};
+      if (const auto* entries = index_.find(user))
+        out.entries = *entries;
+      return out;
+    }
+    // The commit is visible, its index is not yet: the writer is about to
+    // publish.
+    txn.reset();
+    changed_.wait(lock);
+  }
+}
+
+void published_index::publish(const writer_buffers& buffers,
+                              std::uint64_t number) {
+  {
+    const std::lock_guard lock{mutex_};
+    const std::string_view users = buffers.users;
+    for (const auto& change : buffers.changes) {
+      const auto user = users.substr(change.user_at, change.user_size);
+      if (change.user_size == 0)
+        index_.erase_sequence(change.sequence);
+      else if (change.sequence == 0)
+        index_.erase(user, change.serverid);
+      else
+        index_.add(user, change.serverid, change.sequence);
+    }
+    number_ = number;
+  }
+  changed_.notify_all();
+}
+
+std::vector<std::string> published_index::rebuild(const tables& all,
+                                                  writer_state& state) {
+  std::vector<std::string> damaged;
+  const std::lock_guard lock{mutex_};
+  const auto txn = begin_read(env_);
+  number_ = txn_id(txn.get());
+  cursor at{txn.get(), all.journal};
+  for (auto more = at.first(); more; more = at.next()) {
+    state.next_sequence = sequence_of(at.key()) + 1;
+    const auto record = read_record(at.key(), at.value());
+    if (!record) {
+      damaged.emplace_back(at.key());
+      continue;
+    }
+    state.newest_ms = std::max(state.newest_ms, record->born());
+    index_.add(record->user, record->serverid, sequence_of(at.key()));
+  }
+  return damaged;
+}
+
+} // namespace vartalap::storage

@@ -1,0 +1,456 @@
+#include "storage/write_batch.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace vartalap::storage {
+
+namespace {
+
+const char* name_of(place where) noexcept {
+  switch (where) {
+    case place::journal:
+      return "journal";
+    case place::mailboxes:
+      return "mailboxes";
+    case place::devices:
+      return "devices";
+  }
+  return "?";
+}
+
+std::string printable(std::string_view bytes) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (auto c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back(digits[byte >> 4]);
+    out.push_back(digits[byte & 15]);
+  }
+  return out;
+}
+
+// A user with a name that no key can hold never gets this far in a node; a
+// caller's mistake must not stop everybody's storage.
+bool is_storable(std::string_view user, std::string_view device = {}) {
+  return !user.empty() && user.size() <= core::user_id_bytes_max
+         && device.size() <= core::device_id_bytes_max;
+}
+
+} // namespace
+
+std::optional<std::string_view> read_content(MDB_txn* txn, const tables& all,
+                                             std::string_view key) {
+  const auto value = get(txn, all.content, key);
+  if (!value)
+    return std::nullopt;
+  return read_checked(key, *value);
+}
+
+write_batch::write_batch(const environment& env, const journal_index& index,
+                         const writer_state& state, writer_buffers& buffers)
+  : env_(env), index_(index), tables_(env.all()), state_(state),
+    buffers_(buffers), txn_(begin_write(env.handle())),
+    number_(txn_id(txn_.get())) {
+  buffers_.users.clear();
+  buffers_.changes.clear();
+}
+
+void write_batch::apply(const queued& entry) {
+  if (const auto* put = std::get_if<op::put>(&entry.what.what)) {
+    if (entry.state == fate::annihilated) {
+      ++state_.annihilated;
+      if (put->raise_offline)
+        raise_offline(put->message->to);
+    }
+  }
+  if (entry.state == fate::met_put) {
+    const auto& remove = std::get<op::remove>(entry.what.what);
+    if (may_be_stored(remove.user, remove.serverid))
+      carry_out(remove);
+  }
+  if (entry.state == fate::live)
+    std::visit([this](const auto& what) { carry_out(what); }, entry.what.what);
+}
+
+void write_batch::carry_out(const op::put& what) {
+  const auto& message = *what.message;
+  if (!is_storable(message.to))
+    return;
+  if (what.raise_offline)
+    raise_offline(message.to);
+  // A message that is on disk already only learns of more acknowledgements.
+  if (const auto known = index_.find(message.to, message.serverid)) {
+    if (update_acks(place::journal, journal_key(*known), what.acked))
+      return;
+  } else if (message.serverid <= state_.horizon
+             && update_acks(place::mailboxes,
+                            mailbox_key(message.to, message.serverid),
+                            what.acked)) {
+    return;
+  }
+  content_key apart{};
+  const auto shared = message.content.size() > inline_content_bytes_max
+                      && share_content(message.content, apart);
+  const auto sequence = state_.next_sequence++;
+  const auto key = journal_key(sequence);
+  encode_record(buffers_.value, key, message, what.acked,
+                shared ? &apart : nullptr);
+  append(txn_.get(), tables_.journal, key, buffers_.value);
+  dirty_ = true;
+  ++state_.appended;
+  state_.newest_ms = std::max(
+    {state_.newest_ms, message.server_timestamp, message.serverid.clock_ms()});
+  buffers_.changes.push_back(
+    {buffers_.users.size(), message.to.size(), message.serverid, sequence});
+  buffers_.users.append(message.to);
+}
+
+void write_batch::carry_out(const op::remove& what) {
+  if (!is_storable(what.user))
+    return;
+  const auto sequence = index_.find(what.user, what.serverid);
+  if (sequence) {
+    note_erased(what.user, what.serverid);
+    if (remove_record(place::journal, journal_key(*sequence)))
+      return;
+  }
+  remove_record(place::mailboxes, mailbox_key(what.user, what.serverid));
+}
+
+void write_batch::carry_out(const op::ack& what) {
+  if (!is_storable(what.user, what.device))
+    return;
+  const std::span<const std::string> devices{&what.device, 1};
+  const auto sequence = index_.find(what.user, what.serverid);
+  if (sequence && update_acks(place::journal, journal_key(*sequence), devices))
+    return;
+  update_acks(place::mailboxes, mailbox_key(what.user, what.serverid), devices);
+}
+
+void write_batch::carry_out(const op::put_device& what) {
+  if (!is_storable(what.user, what.record.name))
+    return;
+  const auto key = device_key(what.user, what.record.name);
+  encode_device(buffers_.value, key, what.record);
+  put(txn_.get(), tables_.devices, key, buffers_.value);
+  dirty_ = true;
+}
+
+void write_batch::carry_out(const op::erase_device& what) {
+  if (is_storable(what.user, what.device)
+      && erase(txn_.get(), tables_.devices, device_key(what.user, what.device)))
+    dirty_ = true;
+}
+
+void write_batch::carry_out(const op::clear_offline& what) {
+  if (is_storable(what.user)
+      && erase(txn_.get(), tables_.push, user_key(what.user)))
+    dirty_ = true;
+}
+
+void write_batch::raise_offline(std::string_view user) {
+  if (!is_storable(user))
+    return;
+  put(txn_.get(), tables_.push, user_key(user), "");
+  dirty_ = true;
+}
+
+// @returns False where there is no such record, or only a damaged one, which
+//          is then in quarantine.
+bool write_batch::update_acks(place where, std::string_view key,
+                              std::span<const std::string> devices) {
+  const auto value = get(txn_.get(), table_of(where), key);
+  if (!value)
+    return false;
+  const auto record = read_record(key, *value);
+  if (!record) {
+    quarantine(where, key);
+    return false;
+  }
+  if (encode_with_acks(buffers_.value, key, *record, *value, devices)) {
+    put(txn_.get(), table_of(where), key, buffers_.value);
+    dirty_ = true;
+  }
+  return true;
+}
+
+bool write_batch::may_be_stored(std::string_view user,
+                                core::server_id id) const {
+  return id <= state_.horizon || index_.find(user, id).has_value();
+}
+
+bool write_batch::remove_record(place where, std::string_view key) {
+  cursor at{txn_.get(), table_of(where)};
+  if (!at.find(key))
+    return false;
+  const auto record = read_record(key, at.value());
+  if (!record) {
+    quarantine(where, key);
+    return true;
+  }
+  const auto content = *record;
+  content_key apart{};
+  if (content.content)
+    std::copy(content.content->begin(), content.content->end(), apart.begin());
+  at.erase();
+  dirty_ = true;
+  if (content.content)
+    release_content(std::string_view{apart.data(), apart.size()});
+  return true;
+}
+
+std::size_t write_batch::settle(std::size_t records, std::uint64_t upto,
+                                core::wall_ms expiry) {
+  buffers_.arena.clear();
+  buffers_.moves.clear();
+  std::vector<std::uint64_t> overdue;
+  std::vector<std::uint64_t> damaged;
+  {
+    cursor at{txn_.get(), tables_.journal};
+    auto more = at.first();
+    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
+      const auto sequence = sequence_of(at.key());
+      if (sequence > upto)
+        break;
+      const auto record = read_record(at.key(), at.value());
+      if (!record) {
+        damaged.push_back(sequence);
+        continue;
+      }
+      if (record->born() < expiry) {
+        overdue.push_back(sequence);
+        continue;
+      }
+      const auto key = mailbox_key(record->user, record->serverid);
+      const std::string_view bytes = key;
+      buffers_.moves.push_back({buffers_.arena.size(), bytes.size(),
+                                at.value().size(), sequence, record->serverid});
+      buffers_.arena.append(bytes);
+      append_moved(buffers_.arena, bytes, at.value());
+    }
+  }
+  for (auto sequence : damaged)
+    quarantine(place::journal, journal_key(sequence));
+  for (auto sequence : overdue)
+    expire(place::journal, journal_key(sequence));
+  const std::string_view arena = buffers_.arena;
+  std::sort(buffers_.moves.begin(), buffers_.moves.end(),
+            [arena](const auto& x, const auto& y) {
+              return arena.substr(x.key_at, x.key_size)
+                     < arena.substr(y.key_at, y.key_size);
+            });
+  for (const auto& item : buffers_.moves)
+    move_in(item);
+  // Deleted in the order in which they were appended: page after page.
+  std::sort(
+    buffers_.moves.begin(), buffers_.moves.end(),
+    [](const auto& x, const auto& y) { return x.sequence < y.sequence; });
+  for (const auto& item : buffers_.moves)
+    erase(txn_.get(), tables_.journal, journal_key(item.sequence));
+  state_.settled += buffers_.moves.size();
+  return buffers_.moves.size() + overdue.size() + damaged.size();
+}
+
+void write_batch::move_in(const writer_buffers::moved& item) {
+  const std::string_view arena = buffers_.arena;
+  const auto key = arena.substr(item.key_at, item.key_size);
+  const auto value = arena.substr(item.key_at + item.key_size, item.value_size);
+  dirty_ = true;
+  bool inserted = false;
+  {
+    cursor at{txn_.get(), tables_.mailboxes};
+    inserted = at.insert(key, value);
+  }
+  if (!inserted) {
+    // It was stored twice: one record stays, with the acknowledgements of
+    // both.
+    const auto record = read_record(key, value);
+    update_acks(place::mailboxes, key, record->acked_names());
+    if (record->content)
+      release_content(*record->content);
+  }
+  state_.horizon = std::max(state_.horizon, item.serverid);
+  if (const auto parts = split_user_key(key))
+    note_erased(parts->user, item.serverid);
+}
+
+std::string write_batch::sweep(const std::string& from, std::size_t records,
+                               core::wall_ms expiry) {
+  std::vector<std::string> overdue;
+  std::vector<std::string> damaged;
+  std::string next;
+  {
+    cursor at{txn_.get(), tables_.mailboxes};
+    auto more = from.empty() ? at.first() : at.seek(from);
+    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
+      const auto record = read_record(at.key(), at.value());
+      if (!record)
+        damaged.emplace_back(at.key());
+      else if (record->born() < expiry)
+        overdue.emplace_back(at.key());
+    }
+    if (more)
+      next = at.key();
+  }
+  for (const auto& key : damaged)
+    quarantine(place::mailboxes, key);
+  for (const auto& key : overdue)
+    expire(place::mailboxes, key);
+  return next;
+}
+
+void write_batch::sweep_journal(std::size_t records, core::wall_ms expiry) {
+  std::vector<std::string> overdue;
+  {
+    cursor at{txn_.get(), tables_.journal};
+    auto more = at.first();
+    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
+      const auto record = read_record(at.key(), at.value());
+      // Records lie in the order of time: behind a fresh one all are.
+      if (record && record->born() >= expiry)
+        break;
+      if (record)
+        overdue.emplace_back(at.key());
+    }
+  }
+  for (const auto& key : overdue)
+    expire(place::journal, key);
+}
+
+void write_batch::expire(place where, std::string_view key) {
+  const auto value = get(txn_.get(), table_of(where), key);
+  if (!value)
+    return;
+  const auto record = read_record(key, *value);
+  if (!record)
+    return;
+  const std::string user{record->user};
+  const auto id = record->serverid;
+  if (where == place::journal)
+    note_erased(user, id);
+  remove_record(where, key);
+  expired_[user].push_back(id);
+  ++state_.expired;
+}
+
+void write_batch::quarantine(place where, std::string_view key) {
+  const auto value = get(txn_.get(), table_of(where), key);
+  if (!value || is_sound(where, key, *value))
+    return;
+  const std::string old_key{key};
+  // Number of the table, length of the key, key, value.
+  std::string copy;
+  copy.push_back(static_cast<char>(where));
+  copy.push_back(static_cast<char>(key.size()));
+  copy.append(key);
+  copy.append(*value);
+  const auto record = where == place::devices ? std::optional<record_view>{}
+                                              : read_record(key, *value);
+  std::string content;
+  if (record && record->content)
+    content = *record->content;
+  std::uint64_t number = 1;
+  {
+    cursor at{txn_.get(), tables_.quarantine};
+    if (at.last())
+      number = sequence_of(at.key()) + 1;
+  }
+  append(txn_.get(), tables_.quarantine, journal_key(number), copy);
+  erase(txn_.get(), table_of(where), old_key);
+  if (where == place::journal)
+    buffers_.changes.push_back({0, 0, {}, sequence_of(old_key)});
+  if (!content.empty())
+    release_content(content);
+  dirty_ = true;
+  ++state_.quarantined;
+  damages_.push_back("damaged record in " + std::string{name_of(where)}
+                     + ", key " + printable(old_key)
+                     + ": moved to quarantine as number "
+                     + std::to_string(number) + ", it is not delivered");
+}
+
+bool write_batch::is_sound(place where, std::string_view key,
+                           std::string_view value) {
+  if (where == place::devices)
+    return read_device(key, "", value).has_value();
+  const auto record = read_record(key, value);
+  if (!record)
+    return false;
+  std::string_view content;
+  if (record->content) {
+    const auto found = read_content(txn_.get(), tables_, *record->content);
+    if (!found)
+      return false;
+    content = *found;
+  }
+  return decode_envelope(*record, content) != nullptr;
+}
+
+// @returns False where the content cannot be shared: another one has the
+//          same hash.
+bool write_batch::share_content(std::string_view content, content_key& key) {
+  key = content_key_of(content);
+  const std::string_view name{key.data(), key.size()};
+  std::uint64_t count = 0;
+  if (const auto known = get(txn_.get(), tables_.content_refs, name)) {
+    const auto stored = read_content(txn_.get(), tables_, name);
+    if (stored != content)
+      return false;
+    count = read_number(*known);
+  } else {
+    encode_checked(buffers_.value, name, content);
+    put(txn_.get(), tables_.content, name, buffers_.value);
+  }
+  put(txn_.get(), tables_.content_refs, name, encode_number(count + 1));
+  return true;
+}
+
+void write_batch::release_content(std::string_view key) {
+  const std::string name{key};
+  const auto known = get(txn_.get(), tables_.content_refs, name);
+  if (!known)
+    return;
+  const auto count = read_number(*known);
+  if (count > 1) {
+    put(txn_.get(), tables_.content_refs, name, encode_number(count - 1));
+    return;
+  }
+  erase(txn_.get(), tables_.content_refs, name);
+  erase(txn_.get(), tables_.content, name);
+}
+
+void write_batch::note_erased(std::string_view user, core::server_id id) {
+  buffers_.changes.push_back({buffers_.users.size(), user.size(), id, 0});
+  buffers_.users.append(user);
+}
+
+table write_batch::table_of(place where) const noexcept {
+  switch (where) {
+    case place::journal:
+      return tables_.journal;
+    case place::mailboxes:
+      return tables_.mailboxes;
+    case place::devices:
+      return tables_.devices;
+  }
+  return tables_.journal;
+}
+
+bool write_batch::commit() {
+  if (dirty_) {
+    ++state_.commits;
+    env_.write_counters(txn_.get(), state_.commits, state_.newest_ms);
+  }
+  counts_ = {record_count(txn_.get(), tables_.journal),
+             table_bytes(txn_.get(), tables_.journal),
+             record_count(txn_.get(), tables_.mailboxes)};
+  if (!dirty_) {
+    txn_.reset();
+    return false;
+  }
+  storage::commit(std::move(txn_));
+  return true;
+}
+
+} // namespace vartalap::storage

@@ -234,10 +234,16 @@ void mailbox::commit_failed(server_id serverid, refusal code, instant now,
   entries_.compact();
 }
 
-void mailbox::op_done() noexcept {
+void mailbox::op_done(bool failed) noexcept {
   assert(operations_ > 0);
   if (operations_ > 0) {
     --operations_;
+  }
+  if (failed && put_again_ == mono_time::max()) {
+    // A device that is not on disk would owe nothing after a crash. When to
+    // try again the next timer decides: there is no time here.
+    put_again_ = mono_time{};
+    wake_at(put_again_);
   }
 }
 
@@ -254,7 +260,7 @@ void mailbox::expired(const std::vector<server_id>& serverids, instant now,
 
 bool mailbox::idle() const noexcept {
   return operations_ == 0 && unstored_ == 0 && !fetching_ && !has_unowed_
-         && !any_connected();
+         && put_again_ == mono_time::max() && !any_connected();
 }
 
 std::vector<pending_view> mailbox::list(std::string_view device,

@@ -132,7 +132,9 @@ public:
                      mailbox_effects& out);
 
   /// A remove, ack_stored, put_device or erase_device is through.
-  void op_done() noexcept;
+  /// @param failed Its commit failed. Device records are then written again
+  ///               later; what else failed costs a repeat after a restart.
+  void op_done(bool failed = false) noexcept;
 
   /// Answer to `effect::fetch`: what was found, ascending. Messages of the
   /// request that are missing were damaged: they leave the mailbox as
@@ -211,6 +213,7 @@ private:
                              mailbox_effects& out);
   void forget_device(mailbox_device& device, instant now, mailbox_effects& out);
   void put_device(const mailbox_device& device, mailbox_effects& out);
+  void put_devices_again(instant now, mailbox_effects& out);
   void lose_connection(mailbox_device& device, instant now,
                        mailbox_effects& out);
   void store_debts(const mailbox_device& device, mailbox_effects& out);
@@ -276,6 +279,7 @@ private:
   std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
   mono_time next_deadline_ = mono_time::max();
   mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch
+  mono_time put_again_ = mono_time::max();   ///< device records; zero: soon
   std::size_t pending_bytes_ = 0;
   std::size_t memory_bytes_ = 0;   ///< weight of the envelopes held
   std::uint32_t memory_count_ = 0; ///< envelopes held

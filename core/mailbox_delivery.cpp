@@ -128,6 +128,7 @@ void mailbox::timer(instant now, mailbox_effects& out) {
     has_unowed_ = false;
     finish_unowed(now, out);
   }
+  put_devices_again(now, out);
   if (fetch_again_ <= now.mono) {
     fetch_again_ = mono_time::max();
   }
@@ -346,7 +347,7 @@ mono_time mailbox::next_deadline() const noexcept {
 }
 
 void mailbox::find_next_deadline() noexcept {
-  next_deadline_ = fetch_again_;
+  next_deadline_ = std::min(fetch_again_, put_again_);
   for (const auto& device : devices_) {
     for (const auto& x : device.flights) {
       wake_at(x.deadline);

@@ -12,6 +12,8 @@ namespace {
 // A device that connects often is not written each time.
 constexpr wall_ms last_seen_grain = 3600ULL * 1000;
 
+constexpr milliseconds put_retry{1000};
+
 bool is_unseen_for(const device_record& record, milliseconds idle,
                    instant now) noexcept {
   return now.wall > record.last_seen
@@ -206,6 +208,17 @@ void mailbox::cancel_idle_debts(instant now, mailbox_effects& out) {
 void mailbox::put_device(const mailbox_device& device, mailbox_effects& out) {
   ++operations_;
   out.emplace_back(effect::put_device{device.record});
+}
+
+void mailbox::put_devices_again(instant now, mailbox_effects& out) {
+  if (put_again_ == mono_time{}) {
+    put_again_ = now.mono + put_retry;
+  } else if (put_again_ <= now.mono) {
+    put_again_ = mono_time::max();
+    for (const auto& device : devices_) {
+      put_device(device, out);
+    }
+  }
 }
 
 mailbox_device* mailbox::find_device(std::string_view name) noexcept {

@@ -260,6 +260,7 @@ print_table() {
   row "recipient away: CPU a message, µs" offline $cpu %.1f
   row "drain: messages/s (more is better)" offline .drained_per_second %.0f
   row "drain: CPU a message, µs" offline .cpu_us_per_drained %.1f
+  row "load generator's own CPU a message at 10,000/s, µs" rate_10000 .generator_cpu_us_per_message %.1f
   echo
   for server in $SERVERS; do
     echo "- $server: lost $(faults "$server" lost), duplicated $(faults "$server" duplicated), reordered $(faults "$server" reordered), unexpected $(faults "$server" unexpected)"

@@ -3,6 +3,8 @@
 #include "bench/mqtt_traffic.hpp"
 #include "bench/process_meter.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -21,9 +23,10 @@ double seconds_between(steady_time from, steady_time to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-/// Server CPU from its construction on.
+/// CPU of a process from the construction on.
 class cpu_stopwatch {
 public:
+  /// @param pid 0: none, there is no result.
   explicit cpu_stopwatch(pid_t pid) {
     if (pid != 0) {
       meter_.emplace(pid);
@@ -159,11 +162,13 @@ report run_pairs(const workload& w) {
   p.start();
   p.run_until(clock::now() + w.warmup);
   const cpu_stopwatch cpu(w.server_pid);
+  const cpu_stopwatch own_cpu(getpid());
   const auto begin = clock::now();
   t.measure(begin, begin + w.duration);
   p.run_until(begin + w.duration);
   t.result.seconds = seconds_between(begin, clock::now());
   t.result.cpu_us_per_message = cpu.us_per(t.result.messages);
+  t.result.generator_cpu_us_per_message = own_cpu.us_per(t.result.messages);
   t.result.throughput = static_cast<double>(t.result.messages)
                         / t.result.seconds;
   t.stop_refilling();

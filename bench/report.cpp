@@ -30,6 +30,9 @@ void write_json(std::ostream& out, const report& r) {
       << ",\"messages\":" << r.messages << ",\"throughput\":" << r.throughput;
   if (r.cpu_us_per_message)
     out << ",\"cpu_us_per_message\":" << *r.cpu_us_per_message;
+  if (r.generator_cpu_us_per_message)
+    out << ",\"generator_cpu_us_per_message\":"
+        << *r.generator_cpu_us_per_message;
   if (r.pss_bytes_per_user)
     out << ",\"pss_bytes_per_user\":" << *r.pss_bytes_per_user;
   if (r.drained_per_second)
@@ -50,6 +53,9 @@ void write_text(std::ostream& out, const report& r) {
   out << "messages    " << r.messages << " (" << r.throughput << "/s)\n";
   if (r.cpu_us_per_message)
     out << "server CPU  " << *r.cpu_us_per_message << " µs a message\n";
+  if (r.generator_cpu_us_per_message)
+    out << "driver CPU  " << *r.generator_cpu_us_per_message
+        << " µs a message\n";
   if (r.pss_bytes_per_user)
     out << "server PSS  " << *r.pss_bytes_per_user << " bytes a user\n";
   if (r.drained_per_second)

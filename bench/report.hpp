@@ -18,10 +18,11 @@ struct report {
   std::uint64_t messages = 0; ///< Done, as the scenario defines it.
   double throughput = 0;      ///< Messages a second in the measured part.
   std::optional<double> cpu_us_per_message; ///< Of the server, if a pid is set.
-  std::optional<std::uint64_t> pss_bytes_per_user; ///< Of the server, idle.
-  std::optional<double> drained_per_second;        ///< To users who came back.
-  std::optional<double> cpu_us_per_drained;        ///< Of the server.
-  latency_histogram e2e;     ///< µs, scheduled to received.
+  std::optional<double> generator_cpu_us_per_message; ///< The driver's own.
+  std::optional<std::uint64_t> pss_bytes_per_user;    ///< Of the server, idle.
+  std::optional<double> drained_per_second; ///< To users who came back.
+  std::optional<double> cpu_us_per_drained; ///< Of the server.
+  latency_histogram e2e;                    ///< µs, scheduled to received.
   latency_histogram confirm; ///< µs, scheduled to the sender's confirmation.
   std::uint64_t lost = 0;    ///< Sent, never done.
   std::uint64_t duplicated = 0; ///< Received again.

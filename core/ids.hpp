@@ -49,10 +49,9 @@ struct server_id {
   static server_id from_bytes(const std::uint8_t* bytes) noexcept;
 };
 
-/// Makes serverIds. Single-threaded: one per shard, with its own `node` or
-/// `incarnation` bits shared by the process and the shard number mixed into
-/// the counter's start is not needed, because each shard gets its own 32-bit
-/// incarnation (incarnation of the process × shards + shard).
+/// Makes serverIds. Single-threaded: one per shard, each with an incarnation
+/// of its own (the process's incarnation and the shard's number), so that ids
+/// of different shards differ too.
 class server_id_clock {
 public:
   /// @param node From the node's uuid.

@@ -279,4 +279,25 @@ std::string login_body(std::string_view username, std::string_view accesskey,
   return out;
 }
 
+std::string profile_body(std::string_view username) {
+  std::string out = "{\"username\":";
+  json::append_string(username, out);
+  out += '}';
+  return out;
+}
+
+std::string devices_body(std::span<const device_line> devices) {
+  std::string out = "[";
+  for (const auto& one : devices) {
+    out += out.size() == 1 ? "{\"device\":" : ",{\"device\":";
+    json::append_string(one.name, out);
+    out += one.connected ? ",\"connected\":true" : ",\"connected\":false";
+    out += ",\"lastSeen\":";
+    json::append_uint(one.last_seen, out);
+    out += '}';
+  }
+  out += ']';
+  return out;
+}
+
 } // namespace vartalap::net::api

@@ -96,4 +96,17 @@ std::string acknowledged_body(std::uint64_t count);
 std::string login_body(std::string_view username, std::string_view accesskey,
                        bool is_new);
 
+/// {"username":…}
+std::string profile_body(std::string_view username);
+
+/// One entry of GET /devices.
+struct device_line {
+  std::string name;
+  bool connected = false;
+  std::uint64_t last_seen = 0; ///< ms since the epoch
+};
+
+/// [{"device":…,"connected":…,"lastSeen":…},…]
+std::string devices_body(std::span<const device_line> devices);
+
 } // namespace vartalap::net::api

@@ -20,6 +20,11 @@ class session;
 /// What sessions turn to: who serves open WebSockets and plain requests.
 class gateway {
 public:
+  /// False: upgrades are refused, `websocket_opened` is never called.
+  virtual bool serves_websockets() const noexcept {
+    return true;
+  }
+
   /// A WebSocket is open. Call `set_events` before returning.
   virtual void websocket_opened(const std::shared_ptr<session>& opened,
                                 client_info client)

@@ -134,7 +134,8 @@ void session::on_header(beast::error_code ec) {
 
 void session::upgrade() {
   auto& request = *http_->request;
-  if (request.path != "/wss/" && request.path != "/wss")
+  if (!from_.to().serves_websockets()
+      || (request.path != "/wss/" && request.path != "/wss"))
     return answer(http_error(404, "bad_frame",
                              "WebSockets are at /v1.0/wss/"));
   if (http_->buffer.size() != 0)

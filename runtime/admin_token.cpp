@@ -39,7 +39,7 @@ std::string random_token(const std::string& path) {
 std::string create_token(const std::string& path) {
   std::filesystem::create_directories(
     std::filesystem::path(path).parent_path());
-  const auto token = random_token(path);
+  auto token = random_token(path);
   const auto line = token + "\n";
   const auto beside = path + ".new";
   const int file

@@ -53,7 +53,7 @@ public:
     for (const auto& [key, value] : root) {
       const std::string name(key.str());
       place(name, key.source().begin);
-      if (refuse_later(name))
+      if (refuse_later(name, {}, name))
         continue;
       if (name == "node")
         read_nodes(value);
@@ -111,9 +111,10 @@ private:
                     Target& target) {
     for (const auto& [key, value] : table) {
       const std::string name(key.str());
-      const auto path = prefix + "." + name;
+      auto path = prefix;
+      path.append(".").append(name);
       place(path, key.source().begin);
-      if (refuse_later(section + "." + name, path))
+      if (refuse_later(section, name, path))
         continue;
       const auto setting
         = std::find_if(settings.begin(), settings.end(), [&](const auto& each) {
@@ -142,17 +143,18 @@ private:
     setting.set(target, *checked.value);
   }
 
-  bool refuse_later(const std::string& path, const std::string& shown) {
+  /// @param key Empty for a section as a whole.
+  bool refuse_later(const std::string& section, const std::string& key,
+                    const std::string& shown) {
+    auto path = section;
+    if (!key.empty())
+      path.append(".").append(key);
     for (const auto& later : later_keys())
       if (later.path == path) {
         report_.add(shown, "is not in this version", std::string(later.mend));
         return true;
       }
     return false;
-  }
-
-  bool refuse_later(const std::string& path) {
-    return refuse_later(path, path);
   }
 
   template <class Target>

@@ -171,7 +171,7 @@ private:
   std::optional<socket_address> check_address(const std::string& text,
                                               const std::string& key) {
     std::string problem;
-    const auto address = parse_address(text, problem);
+    auto address = parse_address(text, problem);
     if (!address)
       return std::nullopt; // the reader has told why
     for (const auto& [other, owner] : addresses_)
@@ -195,7 +195,7 @@ private:
 void check_nodes(const core::cluster_options& options, config_report& report) {
   if (options.nodes.empty())
     report.add("node", "there is no [[node]]",
-               "add [[node]] with name = \"n1\" and data = \"data/n1\"");
+               R"(add [[node]] with name = "n1" and data = "data/n1")");
   node_rules rules(options, report);
   for (std::size_t i = 0; i < options.nodes.size(); ++i)
     rules.check(options.nodes[i], "node[" + std::to_string(i) + "]");

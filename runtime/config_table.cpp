@@ -13,9 +13,9 @@ using core::cluster_options;
 constexpr std::int64_t second = 1'000'000; // durations are microseconds here
 constexpr std::int64_t minute = 60 * second;
 constexpr std::int64_t day = 24 * 60 * minute;
-constexpr std::int64_t kib = 1 << 10;
-constexpr std::int64_t mib = 1 << 20;
-constexpr std::int64_t gib = 1 << 30;
+constexpr std::int64_t kib = 1LL << 10;
+constexpr std::int64_t mib = 1LL << 20;
+constexpr std::int64_t gib = 1LL << 30;
 
 template <class T>
 setting_value to_value(const T& field) {

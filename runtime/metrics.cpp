@@ -8,7 +8,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <map>
+#include <chrono>
 #include <mutex>
 #include <shared_mutex>
 #include <sstream>
@@ -131,6 +131,9 @@ process_metrics::process_metrics() : state_(std::make_unique<state>()) {
     if (row.label.empty())
       metric.by_label.emplace("", make_series(metric.of, {}));
   }
+  const std::chrono::duration<double> now
+    = std::chrono::system_clock::now().time_since_epoch();
+  set("start_time_seconds", now.count());
 }
 
 process_metrics::~process_metrics() = default;

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "actors/http_api.hpp"
+#include "actors/shard_context.hpp"
+#include "net/listener.hpp"
+#include "net/static_files.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <memory>
+
+namespace vartalap::actors {
+
+/// What the client port's sessions turn to: a connection actor for each
+/// WebSocket, the HTTP API, the browser client's files.
+class client_gateway final : public net::gateway {
+public:
+  client_gateway(caf::actor_system& system, node_context& node,
+                 const net::static_files& files, net::authenticator& who);
+
+  void websocket_opened(const std::shared_ptr<net::session>& opened,
+                        net::client_info client) override;
+  void http(std::shared_ptr<net::http_request> request, net::shard& home,
+            net::http_reply reply) override;
+
+  /// Closes every WebSocket with 1001, spreading over `spread` when clients
+  /// come back. Any thread.
+  void close_all(core::milliseconds spread);
+
+private:
+  caf::actor_system& system_;
+  node_context& node_;
+  const net::static_files& files_;
+  http_api api_;
+};
+
+} // namespace vartalap::actors

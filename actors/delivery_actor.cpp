@@ -1,0 +1,438 @@
+#include "actors/delivery_actor.hpp"
+
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace vartalap::actors {
+
+namespace effect = core::effect;
+
+namespace {
+
+/// How long before a failed read of the disk is tried again.
+constexpr core::milliseconds reload_after{1000};
+
+template <class T>
+T* as(core::mailbox_effect& what) noexcept {
+  return std::get_if<T>(&what);
+}
+
+} // namespace
+
+delivery_actor::delivery_actor(caf::actor_config& config,
+                               shard_context& context, std::string user,
+                               std::uint64_t owner)
+  : pinned_actor(config, context.home), context_(context), owner_(owner),
+    mailbox_(std::move(user), context.mailboxes),
+    waiting_(std::make_unique<std::vector<std::function<void()>>>()) {
+}
+
+delivery_actor::~delivery_actor() = default;
+
+caf::actor start_delivery(caf::scheduled_actor& parent,
+                          shard_context& context, std::string user) {
+  const auto owner = ++context.last_owner;
+  auto handle
+    = parent.spawn<delivery_actor>(context, std::move(user), owner);
+  context.deliveries.emplace(owner, handle);
+  return handle;
+}
+
+template <class F>
+void delivery_actor::when_open(F&& event) {
+  if (!waiting_)
+    return event();
+  waiting_->emplace_back(std::forward<F>(event));
+}
+
+void delivery_actor::load_snapshot() {
+  auto& store = context_.node.store;
+  context_.node.workers.post(
+    [&store, user = mailbox_.user(), me = caf::actor_cast<caf::actor>(this)] {
+      snapshot_loaded loaded;
+      try {
+        loaded.snapshot
+          = std::make_shared<core::mailbox_snapshot>(store.snapshot(user));
+      } catch (const std::exception&) {
+        loaded.snapshot = nullptr;
+      }
+      tell(me, std::move(loaded));
+    });
+}
+
+void delivery_actor::on_snapshot(const snapshot_loaded& loaded) {
+  if (!waiting_)
+    return;
+  if (!loaded.snapshot) {
+    context_.home.timers().arm(*this, context_.home.now() + reload_after);
+    return;
+  }
+  mailbox_.open(std::move(*loaded.snapshot), context_.now());
+  const auto events = std::move(waiting_);
+  for (auto& event : *events)
+    event();
+  carry_out();
+}
+
+void delivery_actor::on_submit(submit& batch) {
+  const auto now = context_.now();
+  for (auto& item : batch.items)
+    mailbox_.receive(std::move(item.message), std::move(item.origin), now,
+                     context_.effects);
+  carry_out();
+}
+
+void delivery_actor::on_attach(const attach_device& what) {
+  attachments_.push_back(what.where);
+  tell(what.where->connection,
+       attached{caf::actor_cast<caf::actor>(this)});
+  mailbox_.attach(what.where->device, what.where->id, context_.now(),
+                  context_.effects);
+  carry_out();
+}
+
+void delivery_actor::on_acknowledge(acknowledge& what) {
+  const auto now = context_.now();
+  auto& out = context_.effects;
+  std::uint64_t known = 0;
+  for (const auto id : what.serverids)
+    known += mailbox_.ack(what.device, id, now, out) ? 1U : 0U;
+  for (const auto& id : what.in_flight)
+    known += mailbox_.ack_in_flight(what.connection, id, now, out) ? 1U : 0U;
+  for (const auto& one : what.named)
+    known += mailbox_.ack_by_id(what.device, one.from, one.id, now, out) ? 1U
+                                                                         : 0U;
+  carry_out();
+  if (what.answer)
+    what.answer(known);
+}
+
+void delivery_actor::on_storage(const storage_done& finished) {
+  const auto now = context_.now();
+  auto& out = context_.effects;
+  for (const auto& one : finished.items) {
+    if (!one.was_put) {
+      mailbox_.op_done();
+      continue;
+    }
+    switch (one.result) {
+      case storage::outcome::committed:
+      case storage::outcome::annihilated:
+      case storage::outcome::done:
+        mailbox_.committed(one.serverid, now, out);
+        break;
+      case storage::outcome::failed:
+      case storage::outcome::full:
+        mailbox_.commit_failed(one.serverid, core::refusal::unavailable, now,
+                               out);
+        break;
+    }
+  }
+  carry_out();
+}
+
+attachment* delivery_actor::find(core::attachment_id id) noexcept {
+  for (const auto& one : attachments_)
+    if (one->id == id)
+      return one.get();
+  return nullptr;
+}
+
+void delivery_actor::carry_out() {
+  auto& effects = context_.effects;
+  for (std::size_t i = 0; i < effects.size();) {
+    // Runs of the same kind to the same place travel as one message.
+    if (auto* first = as<effect::deliver>(effects[i])) {
+      const auto to = first->to;
+      deliver_batch batch;
+      for (; i < effects.size(); ++i) {
+        auto* next = as<effect::deliver>(effects[i]);
+        if (next == nullptr || next->to != to)
+          break;
+        batch.items.push_back(std::move(*next));
+      }
+      if (auto* where = find(to))
+        tell(where->connection, std::move(batch));
+      continue;
+    }
+    if (auto* first = as<effect::confirm>(effects[i])) {
+      const auto origin = first->to;
+      confirm_batch batch;
+      for (; i < effects.size(); ++i) {
+        auto* next = as<effect::confirm>(effects[i]);
+        if (next == nullptr || next->to != origin)
+          break;
+        batch.items.push_back(std::move(*next));
+      }
+      if (!origin)
+        continue;
+      if (origin_of(origin).connection) {
+        tell(origin_of(origin).connection, std::move(batch));
+      } else {
+        for (const auto& one : batch.items)
+          origin_of(origin).confirmed(one);
+      }
+      continue;
+    }
+    notify(effects[i]);
+    carry_out_storage(effects[i]);
+    ++i;
+  }
+  effects.clear();
+  rearm();
+}
+
+void delivery_actor::notify(core::mailbox_effect& what) {
+  if (auto* refused = as<effect::refuse>(what)) {
+    if (!refused->to)
+      return;
+    const auto origin = refused->to;
+    if (origin_of(origin).connection)
+      tell(origin_of(origin).connection, refuse_batch{{std::move(*refused)}});
+    else
+      origin_of(origin).refused(*refused);
+  } else if (auto* gap = as<effect::deliver_gap>(what)) {
+    if (auto* where = find(gap->to))
+      tell(where->connection, deliver_gap{gap->count});
+  } else if (auto* close = as<effect::close>(what)) {
+    if (auto* where = find(close->which))
+      tell(where->connection, close_connection{close->reason});
+  } else if (auto* offline = as<effect::notify_offline>(what)) {
+    tell(context_.node.notifier,
+         user_offline{mailbox_.user(), offline->pending});
+  } else if (std::holds_alternative<effect::clear_offline>(what)) {
+    tell(context_.node.notifier, user_online{mailbox_.user()});
+  }
+}
+
+void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
+  namespace op = storage::op;
+  const auto& user = mailbox_.user();
+  if (auto* put = as<effect::store>(what))
+    context_.store(owner_, op::put{std::move(put->message),
+                                   std::move(put->acked),
+                                   put->raise_offline});
+  else if (auto* remove = as<effect::remove>(what))
+    context_.store(owner_, op::remove{user, remove->serverid});
+  else if (auto* ack = as<effect::ack_stored>(what))
+    context_.store(owner_,
+                   op::ack{user, ack->serverid, std::move(ack->device)});
+  else if (auto* record = as<effect::put_device>(what))
+    context_.store(owner_, op::put_device{user, std::move(record->record)});
+  else if (auto* gone = as<effect::erase_device>(what))
+    context_.store(owner_, op::erase_device{user, std::move(gone->name)});
+  else if (std::holds_alternative<effect::clear_offline>(what))
+    context_.store(owner_, op::clear_offline{user});
+  else if (auto* fetch = as<effect::fetch>(what))
+    start_fetch(std::move(fetch->serverids));
+}
+
+void delivery_actor::start_fetch(std::vector<core::server_id> serverids) {
+  auto& store = context_.node.store;
+  context_.node.workers.post([&store, user = mailbox_.user(),
+                              ids = std::move(serverids),
+                              me = caf::actor_cast<caf::actor>(this)]() mutable {
+    messages_fetched result;
+    try {
+      result.found = store.fetch(user, ids);
+    } catch (const std::exception&) {
+      result.failed = true;
+    }
+    result.asked = std::move(ids);
+    tell(me, std::move(result));
+  });
+}
+
+void delivery_actor::rearm() {
+  if (waiting_)
+    return;
+  if (mailbox_.idle()) {
+    if (idle_since_ == core::mono_time::max())
+      idle_since_ = context_.home.now();
+  } else {
+    idle_since_ = core::mono_time::max();
+  }
+  auto next = mailbox_.next_deadline();
+  if (idle_since_ != core::mono_time::max()) {
+    if (ending_)
+      return look_idle();
+    next = std::min(next, idle_since_
+                            + context_.node.options.delivery.mailbox_idle);
+  }
+  if (next == core::mono_time::max())
+    context_.home.timers().cancel(*this);
+  else if (!armed() || next < deadline()
+           || next > deadline() + core::milliseconds{20})
+    context_.home.timers().arm(*this, next);
+}
+
+void delivery_actor::on_timer(core::mono_time) {
+  tell(caf::actor_cast<caf::actor>(this), timer_due{});
+}
+
+void delivery_actor::on_timer_due() {
+  if (waiting_)
+    return load_snapshot();
+  for (const auto& one : attachments_)
+    mailbox_.written(one->id, one->written.load(std::memory_order_acquire));
+  mailbox_.timer(context_.now(), context_.effects);
+  carry_out();
+  look_idle();
+}
+
+void delivery_actor::look_idle() {
+  if (!mailbox_.idle())
+    return;
+  const auto wait = context_.node.options.delivery.mailbox_idle;
+  if (ending_ || context_.home.now() - idle_since_ >= wait)
+    tell(context_.router, mailbox_idle{mailbox_.user(), handled_});
+}
+
+void delivery_actor::on_end() {
+  ending_ = true;
+  when_open([this] { look_idle(); });
+}
+
+void delivery_actor::on_list(list_pending& what) {
+  mailbox_.add_device(what.device, context_.now(), context_.effects);
+  carry_out();
+  bool more = false;
+  const auto views
+    = mailbox_.list(what.device, core::server_id{}, what.limit, more);
+  // Pages are read from the disk where an envelope is not in memory, and put
+  // together in order by the worker.
+  auto& store = context_.node.store;
+  context_.node.workers.post([&store, user = mailbox_.user(), views, more,
+                              bytes_max = what.bytes_max,
+                              answer = std::move(what.answer)] {
+    pending_page page;
+    page.more = more;
+    std::vector<core::server_id> missing;
+    for (const auto& view : views)
+      if (!view.message)
+        missing.push_back(view.serverid);
+    std::vector<core::envelope_ptr> found;
+    try {
+      if (!missing.empty())
+        found = store.fetch(user, missing);
+    } catch (const std::exception&) {
+      page.failed = true;
+    }
+    std::size_t bytes = 0;
+    for (const auto& view : views) {
+      auto message = view.message;
+      if (!message) {
+        const auto at
+          = std::find_if(found.begin(), found.end(), [&](const auto& one) {
+              return one->serverid == view.serverid;
+            });
+        if (at == found.end())
+          continue;
+        message = *at;
+      }
+      bytes += message->weight();
+      if (bytes_max != 0 && bytes > bytes_max && !page.messages.empty()) {
+        page.more = true;
+        break;
+      }
+      page.messages.push_back(std::move(message));
+    }
+    answer(std::move(page));
+  });
+}
+
+caf::behavior delivery_actor::make_behavior() {
+  load_snapshot();
+  return {
+    [this](submit& batch) {
+      ++handled_;
+      if (!waiting_)
+        return on_submit(batch);
+      when_open([this, kept = std::make_shared<submit>(std::move(batch))] {
+        on_submit(*kept);
+      });
+    },
+    [this](acknowledge& what) {
+      // Those of connections do not pass the router, and are not counted.
+      if (what.connection == 0)
+        ++handled_;
+      if (!waiting_)
+        return on_acknowledge(what);
+      when_open([this, kept = std::make_shared<acknowledge>(std::move(what))] {
+        on_acknowledge(*kept);
+      });
+    },
+    [this](storage_done& finished) { on_storage(finished); },
+    [this](timer_due) { on_timer_due(); },
+    [this](attach_device& what) {
+      ++handled_;
+      when_open([this, what] { on_attach(what); });
+    },
+    [this](detach_device& what) {
+      ++handled_;
+      when_open([this, where = what.where] {
+        mailbox_.written(where->id,
+                         where->written.load(std::memory_order_acquire));
+        mailbox_.detach(where->id, context_.now(), context_.effects);
+        std::erase(attachments_, where);
+        carry_out();
+      });
+    },
+    [this](snapshot_loaded& loaded) { on_snapshot(loaded); },
+    [this](messages_fetched& result) {
+      if (result.failed)
+        mailbox_.fetch_failed(context_.now());
+      else
+        mailbox_.fetched(result.asked, std::move(result.found),
+                         context_.now(), context_.effects);
+      carry_out();
+    },
+    [this](messages_expired& what) {
+      ++handled_;
+      when_open([this, ids = std::move(what.serverids)] {
+        mailbox_.expired(ids, context_.now(), context_.effects);
+        carry_out();
+      });
+    },
+    [this](list_pending& what) {
+      ++handled_;
+      when_open([this, kept = std::make_shared<list_pending>(std::move(what))] {
+        on_list(*kept);
+      });
+    },
+    [this](change_device& what) {
+      ++handled_;
+      when_open([this, what] {
+        if (what.remove)
+          mailbox_.remove_device(what.device, context_.now(),
+                                 context_.effects);
+        else
+          mailbox_.add_device(what.device, context_.now(), context_.effects);
+        carry_out();
+      });
+    },
+    [this](inspect_user& what) {
+      ++handled_;
+      when_open([this, answer = std::move(what.answer)] {
+        answer(mailbox_.inspect());
+        rearm();
+      });
+    },
+    [this](end_deliveries&) {
+      ++handled_;
+      on_end();
+    },
+    [this](retire) {
+      context_.home.timers().cancel(*this);
+      context_.deliveries.erase(owner_);
+      quit();
+    },
+  };
+}
+
+} // namespace vartalap::actors

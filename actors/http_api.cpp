@@ -1,0 +1,247 @@
+#include "actors/http_api.hpp"
+
+#include "actors/refusals.hpp"
+#include "net/api_json.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+namespace vartalap::actors {
+
+/// One path, or all below one, and who serves its methods.
+struct http_api::route {
+  using handler = void (http_api::*)(const http_call_ptr&);
+
+  std::string_view path;
+  bool and_below;           ///< /path/… too
+  std::string_view methods; ///< allowed, as in an Allow header; empty: all
+  handler serve;            ///< of GET, or of the only method
+  handler serve_post = nullptr;
+};
+
+namespace {
+
+bool is_below(std::string_view path, std::string_view folder) noexcept {
+  return path.size() > folder.size() && path.substr(0, folder.size()) == folder
+         && path[folder.size()] == '/';
+}
+
+std::string_view without_slash(std::string_view path) noexcept {
+  if (path.size() > 1 && path.back() == '/')
+    path.remove_suffix(1);
+  return path;
+}
+
+/// True if `method` is one of `allowed`, a comma-separated list.
+bool is_allowed(std::string_view method, std::string_view allowed) {
+  while (!allowed.empty()) {
+    const auto comma = allowed.find(", ");
+    if (allowed.substr(0, comma) == method)
+      return true;
+    allowed = comma == std::string_view::npos ? std::string_view{}
+                                              : allowed.substr(comma + 2);
+  }
+  return false;
+}
+
+/// 128 random bits as 32 hex digits; empty where the system has none.
+std::string make_accesskey() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0)
+      != static_cast<ssize_t>(bytes.size()))
+    return {};
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const auto byte : bytes) {
+    out += digits[byte >> 4U];
+    out += digits[byte & 15U];
+  }
+  return out;
+}
+
+} // namespace
+
+bool read_device(http_call& call, std::string& device) {
+  device = call.request().param("device", "default");
+  if (device.empty())
+    device = "default";
+  if (core::is_valid_device(device))
+    return true;
+  call.refuse(400, "bad_frame",
+              "the query parameter device must be 1 to 64 of "
+              "[A-Za-z0-9._-]");
+  return false;
+}
+
+http_api::http_api(node_context& node, net::authenticator& who)
+  : node_(node), who_(who) {
+}
+
+const http_api::route* http_api::find_route(std::string_view path) {
+  using api = http_api;
+  static constexpr auto later = &api::not_in_this_version;
+  static const std::array<route, 16> routes{{
+    {"/messages", false, "GET, POST", &api::list_messages, &api::post_messages},
+    {"/messages/ack", false, "POST", &api::acknowledge_messages},
+    {"/sync", false, "POST", &api::sync},
+    {"/auth", false, {}, nullptr},
+    {"/login", false, "POST", &api::login},
+    {"/profile", false, "GET", &api::profile},
+    {"/profile/get", false, "GET", &api::profile},
+    {"/profile/user/sync", false, {}, later},
+    {"/contactbook", true, {}, later},
+    {"/devices", false, "GET", &api::list_devices},
+    {"/devices", true, "PUT, DELETE", &api::change_one_device},
+    {"/groups", true, {}, later},
+    {"/group", true, {}, later},
+    {"/blocks", true, {}, later},
+    {"/assets", true, {}, later},
+    {"/file", true, {}, later},
+  }};
+  path = without_slash(path);
+  const auto found
+    = std::find_if(routes.begin(), routes.end(), [path](const auto& one) {
+        return path == one.path || (one.and_below && is_below(path, one.path));
+      });
+  return found == routes.end() ? nullptr : &*found;
+}
+
+bool http_api::owns(const std::string& path) {
+  return find_route(path) != nullptr;
+}
+
+void http_api::handle(std::shared_ptr<net::http_request> request,
+                      net::shard& home, net::http_reply reply) {
+  const auto call
+    = std::make_shared<http_call>(std::move(request), home, std::move(reply));
+  const auto* where = find_route(call->request().path);
+  if (where == nullptr)
+    return call->refuse(404, "bad_frame", "there is no such call");
+  const auto& method = call->request().method;
+  if (!where->methods.empty() && !is_allowed(method, where->methods)) {
+    auto refused = net::http_error(
+      405, "bad_frame", "this call takes " + std::string(where->methods));
+    refused.headers.emplace_back("Allow", where->methods);
+    return call->answer(std::move(refused));
+  }
+  // A proxy's question changes nothing and may carry its client's Origin;
+  // for the rest a foreign page must not use what the browser keeps for us.
+  if (where->serve != nullptr
+      && !net::origin_allowed(call->request(),
+                              node_.options.auth.allowed_origins))
+    return call->refuse(403, "forbidden",
+                        "this page's origin may not call: add it to "
+                        "auth.allowed_origins");
+  if (where->serve == &http_api::login)
+    return login(call);
+  authenticate(call, *where);
+}
+
+void http_api::authenticate(const http_call_ptr& call, const route& where) {
+  who_.check(net::find_credentials(call->request(), who_.mode()),
+             [this, call, &where](std::optional<std::string> user) {
+               if (where.serve == nullptr)
+                 return call->answer(user ? 200 : 401, "{}");
+               if (!user)
+                 return call->refuse(
+                   401, "forbidden",
+                   "no valid credential: see \"Credentials\" in "
+                   "docs/protocol.md");
+               call->user = std::move(*user);
+               const bool posts = call->request().method == "POST"
+                                  && where.serve_post != nullptr;
+               (this->*(posts ? where.serve_post : where.serve))(call);
+             });
+}
+
+void http_api::login(const http_call_ptr& call) {
+  if (who_.mode() != core::auth_mode::none)
+    return call->refuse(501, "unavailable",
+                        "no login provider is in this version: use tokens "
+                        "that your own service signs (auth.mode)");
+  auto parsed = net::api::parse_login(call->request().body);
+  if (const auto* bad = std::get_if<net::api::refused>(&parsed))
+    return call->refuse(bad->status, core::to_string(bad->code), bad->why);
+  auto* body = &std::get<net::api::login_request>(parsed);
+  call->user = std::move(body->username);
+  call->wait();
+  auto& shard = node_.shard_of(call->user);
+  // One after the other to the same actor: what was there before decides.
+  const auto limit = node_.options.limits.devices_per_user;
+  inspect_user ask{call->user, {}};
+  ask.answer = [call, limit,
+                device = body->device_id](core::mailbox::inspection found) {
+    const bool known
+      = std::any_of(found.devices.begin(), found.devices.end(),
+                    [&device](const auto& one) { return one.name == device; });
+    const bool is_new = found.devices.empty() && found.pending == 0;
+    const bool full = !known && limit != 0 && found.devices.size() >= limit;
+    call->home().post([call, is_new, full] {
+      if (full)
+        return call->refuse(403, "forbidden",
+                            "this user has as many devices as allowed: "
+                            "remove one");
+      auto accesskey = make_accesskey();
+      if (accesskey.empty())
+        return call->refuse(503, "unavailable", "no random bits: try again");
+      call->answer(200, net::api::login_body(call->user, accesskey, is_new));
+    });
+  };
+  tell(shard.router, std::move(ask));
+  tell(shard.router, change_device{call->user, std::move(body->device_id), false});
+}
+
+void http_api::profile(const http_call_ptr& call) {
+  call->answer(200, net::api::profile_body(call->user));
+}
+
+void http_api::list_devices(const http_call_ptr& call) {
+  call->wait();
+  inspect_user ask{call->user, {}};
+  ask.answer = [call](const core::mailbox::inspection& found) {
+    std::vector<net::api::device_line> lines;
+    for (const auto& one : found.devices)
+      lines.push_back({one.name, one.connected, one.last_seen});
+    call->home().post([call, lines = std::move(lines)] {
+      call->answer(200, net::api::devices_body(lines));
+    });
+  };
+  tell(node_.shard_of(call->user).router, std::move(ask));
+}
+
+void http_api::change_one_device(const http_call_ptr& call) {
+  const auto path = without_slash(call->request().path);
+  std::string device(path.substr(path.rfind('/') + 1));
+  if (!core::is_valid_device(device)
+      || path.size() != std::string_view("/devices/").size() + device.size())
+    return call->refuse(400, "bad_frame",
+                        "a device's name is 1 to 64 of [A-Za-z0-9._-]");
+  const bool remove = call->request().method == "DELETE";
+  call->wait();
+  auto& shard = node_.shard_of(call->user);
+  tell(shard.router, change_device{call->user, device, remove});
+  inspect_user ask{call->user, {}};
+  ask.answer = [call, device, remove](core::mailbox::inspection found) {
+    const bool known
+      = std::any_of(found.devices.begin(), found.devices.end(),
+                    [&device](const auto& one) { return one.name == device; });
+    call->home().post([call, done = known != remove] {
+      if (done)
+        call->answer(200, "{\"status\":true}");
+      else
+        call->refuse(403, "forbidden",
+                     "this user has as many devices as allowed: remove one");
+    });
+  };
+  tell(shard.router, std::move(ask));
+}
+
+void http_api::not_in_this_version(const http_call_ptr& call) {
+  call->refuse(501, "unavailable", "this call is not in this version");
+}
+
+} // namespace vartalap::actors

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "actors/http_call.hpp"
+#include "actors/messages.hpp"
+#include "actors/shard_context.hpp"
+#include "net/client_info.hpp"
+#include "net/http_message.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace vartalap::actors {
+
+/// The HTTP API of protocol.md, section 4, on the client port: a plain class
+/// called on the shard of the request; it talks to routers, and answers come
+/// back to that shard. No state of its own.
+class http_api {
+public:
+  http_api(node_context& node, net::authenticator& who);
+
+  /// True for paths of the API; all others are files.
+  static bool owns(const std::string& path);
+
+  /// Serves a request of a path that it owns; `reply` is called once on the
+  /// thread of `home`.
+  void handle(std::shared_ptr<net::http_request> request, net::shard& home,
+              net::http_reply reply);
+
+private:
+  struct route;
+  static const route* find_route(std::string_view path);
+  void authenticate(const http_call_ptr& call, const route& where);
+
+  // Everything else (http_api.cpp)
+  void login(const http_call_ptr& call);
+  void profile(const http_call_ptr& call);
+  void list_devices(const http_call_ptr& call);
+  void change_one_device(const http_call_ptr& call);
+  void not_in_this_version(const http_call_ptr& call);
+
+  // Messages (http_api_messages.cpp)
+  void post_messages(const http_call_ptr& call);
+  void list_messages(const http_call_ptr& call);
+  void acknowledge_messages(const http_call_ptr& call);
+  void sync(const http_call_ptr& call);
+  void answer_pending(const http_call_ptr& call, std::string device,
+                      std::size_t limit, std::size_t bytes_max);
+
+  node_context& node_;
+  net::authenticator& who_;
+};
+
+/// The query parameter `device`, or `default`. Refuses the call and returns
+/// false where it is not a device's name.
+bool read_device(http_call& call, std::string& device);
+
+} // namespace vartalap::actors

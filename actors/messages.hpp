@@ -1,0 +1,232 @@
+#pragma once
+
+#include "core/envelope.hpp"
+#include "core/error.hpp"
+#include "core/mailbox.hpp"
+#include "core/mailbox_effects.hpp"
+#include "net/client_info.hpp"
+#include "storage/store.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Every message between actors, who sends it to whom, and what it shares.
+/// All of them stay inside the process: nothing here is ever serialized.
+namespace vartalap::actors {
+
+/// Who hears how a submission fared: a connection (`connection` set), or a
+/// callback for HTTP, run on the recipient's shard (`confirmed`/`refused`).
+/// Travels as core::origin_ref.
+struct submission_origin {
+  caf::actor connection;
+  std::function<void(const core::effect::confirm&)> confirmed;
+  std::function<void(const core::effect::refuse&)> refused;
+};
+
+inline const submission_origin& origin_of(const core::origin_ref& ref) {
+  return *static_cast<const submission_origin*>(ref.get());
+}
+
+/// One connection of one device, shared by its connection actor and its
+/// user's delivery actor.
+struct attachment {
+  core::attachment_id id = 0; ///< unique in the process
+  std::string user;
+  std::string device;
+  caf::actor connection;
+  /// Ordinal of the last delivery that has left the connection's output.
+  std::atomic<std::uint64_t> written{0};
+};
+using attachment_ptr = std::shared_ptr<attachment>;
+
+struct submission {
+  std::shared_ptr<core::envelope> message;
+  core::origin_ref origin;
+};
+
+/// connection, http_api -> router of the recipient's shard -> delivery: take
+/// these. From a router to a delivery all are for its user.
+struct submit {
+  std::vector<submission> items;
+};
+
+/// connection -> router of its user's shard -> delivery: the device is here.
+struct attach_device {
+  attachment_ptr where;
+};
+
+/// delivery -> connection: acknowledgements may come to me directly.
+struct attached {
+  caf::actor delivery;
+};
+
+/// connection -> delivery (or its router): the connection is over.
+struct detach_device {
+  attachment_ptr where;
+};
+
+/// Acknowledges by what the sender called the message.
+struct named_ack {
+  std::string from;
+  std::string id;
+};
+
+/// connection -> delivery; http_api -> router -> delivery: these have
+/// arrived. `answer`, if set, hears how many were pending; it runs on the
+/// delivery's shard.
+struct acknowledge {
+  std::string user;
+  std::string device;
+  core::attachment_id connection = 0; ///< 0: not over a connection
+  std::vector<core::server_id> serverids;
+  std::vector<std::string> in_flight; ///< ids of what is in flight
+  std::vector<named_ack> named;
+  std::function<void(std::uint64_t)> answer;
+};
+
+/// delivery -> connection: write these.
+struct deliver_batch {
+  std::vector<core::effect::deliver> items;
+};
+
+/// delivery -> connection: tell the device what it lost.
+struct deliver_gap {
+  std::uint64_t count = 0;
+};
+
+/// delivery -> connection of the sender.
+struct confirm_batch {
+  std::vector<core::effect::confirm> items;
+};
+struct refuse_batch {
+  std::vector<core::effect::refuse> items;
+};
+
+/// delivery -> connection: end it.
+struct close_connection {
+  core::effect::close_reason reason = core::effect::close_reason::replaced;
+};
+
+/// The node's shutdown -> connection: close with 1001.
+struct going_away {
+  std::int64_t retry_after_ms = 0;
+};
+
+/// storage (through its shard) -> delivery: what became of its operations.
+struct storage_done {
+  std::vector<storage::completion> items;
+};
+
+/// worker -> delivery: what is on disk, or why that cannot be told.
+struct snapshot_loaded {
+  std::shared_ptr<core::mailbox_snapshot> snapshot; ///< null: failed
+};
+
+/// worker -> delivery: the messages that were asked for; `failed`: ask later.
+struct messages_fetched {
+  std::vector<core::server_id> asked;
+  std::vector<core::envelope_ptr> found;
+  bool failed = false;
+};
+
+/// storage's sweep (through its shard) -> router -> delivery, if there is one.
+struct messages_expired {
+  std::string user;
+  std::vector<core::server_id> serverids;
+};
+
+/// A delivery's timer on the shard's wheel -> delivery.
+struct timer_due {};
+
+/// delivery -> router: idle after `handled` messages of yours.
+struct mailbox_idle {
+  std::string user;
+  std::uint64_t handled = 0;
+};
+
+/// router -> delivery: you are out of my table; end.
+struct retire {};
+
+/// What a device may be told over HTTP.
+struct pending_page {
+  std::vector<core::envelope_ptr> messages;
+  bool more = false;
+  bool failed = false; ///< the disk could not be read
+};
+
+/// http_api -> router -> delivery: the oldest pending messages of a device
+/// (which thereby is known). `answer` runs on any thread.
+struct list_pending {
+  std::string user;
+  std::string device;
+  std::size_t limit = 0;
+  std::size_t bytes_max = 0;
+  std::function<void(pending_page)> answer;
+};
+
+/// http_api -> router -> delivery: /login, PUT and DELETE /devices.
+struct change_device {
+  std::string user;
+  std::string device;
+  bool remove = false;
+};
+
+/// admin -> router -> delivery: GET /users/{id}. `answer` runs on the
+/// delivery's shard.
+struct inspect_user {
+  std::string user;
+  std::function<void(core::mailbox::inspection)> answer;
+};
+
+/// The node's shutdown -> router: end all deliveries that may end, then call
+/// `done` on the shard's thread.
+struct end_deliveries {
+  std::function<void()> done;
+};
+
+/// delivery -> notifier: wake the user's devices.
+struct user_offline {
+  std::string user;
+  std::uint64_t pending = 0;
+};
+
+/// delivery -> notifier: no longer.
+struct user_online {
+  std::string user;
+};
+
+} // namespace vartalap::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::submit)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::attach_device)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::attached)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::detach_device)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::acknowledge)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::deliver_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::deliver_gap)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::confirm_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::refuse_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::close_connection)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::going_away)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::storage_done)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::snapshot_loaded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::messages_fetched)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::messages_expired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::timer_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::mailbox_idle)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::retire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::list_pending)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::change_device)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::inspect_user)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::end_deliveries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::user_offline)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::user_online)

@@ -1,0 +1,111 @@
+#include "actors/router_actor.hpp"
+
+#include "actors/delivery_actor.hpp"
+
+#include <utility>
+
+namespace vartalap::actors {
+
+router_actor::router_actor(caf::actor_config& config, shard_context& context)
+  : pinned_actor(config, context.home), context_(context) {
+}
+
+router_actor::entry& router_actor::find_or_start(std::string_view user) {
+  auto& found = table_[std::string(user)];
+  if (!found.delivery)
+    found.delivery = start_delivery(*this, context_, std::string(user));
+  return found;
+}
+
+void router_actor::route(submit& batch) {
+  // One sender's run mostly goes to one recipient: then it goes on as it is.
+  auto& items = batch.items;
+  const auto& first = items.front().message->to;
+  bool all_alike = true;
+  for (const auto& item : items)
+    all_alike = all_alike && item.message->to == first;
+  if (all_alike) {
+    const std::string user = first;
+    return forward(user, std::move(batch));
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!items[i].message)
+      continue;
+    const std::string user = items[i].message->to;
+    submit part;
+    for (auto j = i; j < items.size(); ++j)
+      if (items[j].message && items[j].message->to == user)
+        part.items.push_back(std::exchange(items[j], {}));
+    forward(user, std::move(part));
+  }
+}
+
+void router_actor::on_idle(const mailbox_idle& idle) {
+  const auto found = table_.find(idle.user);
+  // What was sent since it looked is still on its way to it: it stays.
+  if (found == table_.end() || found->second.forwarded != idle.handled)
+    return;
+  tell(found->second.delivery, retire{});
+  table_.erase(found);
+  if (ending_ && table_.empty())
+    finish_ending();
+}
+
+void router_actor::finish_ending() {
+  auto ended = std::exchange(ending_, nullptr);
+  ended();
+  quit();
+}
+
+caf::behavior router_actor::make_behavior() {
+  return {
+    [this](submit& batch) {
+      if (!batch.items.empty())
+        route(batch);
+    },
+    [this](acknowledge& what) {
+      const std::string user = what.user;
+      forward(user, std::move(what));
+    },
+    [this](attach_device& what) {
+      const std::string user = what.where->user;
+      forward(user, std::move(what));
+    },
+    [this](detach_device& what) {
+      const std::string user = what.where->user;
+      forward(user, std::move(what));
+    },
+    [this](mailbox_idle& idle) { on_idle(idle); },
+    [this](list_pending& what) {
+      const std::string user = what.user;
+      forward(user, std::move(what));
+    },
+    [this](change_device& what) {
+      const std::string user = what.user;
+      forward(user, std::move(what));
+    },
+    [this](inspect_user& what) {
+      const std::string user = what.user;
+      forward(user, std::move(what));
+    },
+    [this](messages_expired& what) {
+      // Where no delivery runs there is nothing in memory to correct.
+      const auto found = table_.find(what.user);
+      if (found == table_.end())
+        return;
+      ++found->second.forwarded;
+      tell(found->second.delivery, std::move(what));
+    },
+    [this](end_deliveries& what) {
+      ending_ = std::move(what.done);
+      if (table_.empty())
+        return finish_ending();
+      for (auto& [user, one] : table_) {
+        ++one.forwarded;
+        tell(one.delivery, end_deliveries{});
+      }
+    },
+  };
+}
+
+} // namespace vartalap::actors

@@ -1,0 +1,78 @@
+#include "actors/shard_context.hpp"
+
+#include <chrono>
+
+namespace vartalap::actors {
+
+namespace {
+
+/// Each shard makes serverIds of its own: the incarnation's low byte is the
+/// shard, whatever the number of shards of this start.
+constexpr std::uint32_t shards_max = 256;
+
+std::uint64_t wall_now() {
+  return static_cast<std::uint64_t>(
+    std::chrono::duration_cast<core::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch())
+      .count());
+}
+
+core::durability stored_as(core::durability_mode mode) {
+  return mode == core::durability_mode::strict ? core::durability::disk
+                                               : core::durability::written;
+}
+
+} // namespace
+
+shard_context& node_context::shard_of(std::string_view user) const {
+  return *shards[core::stable_hash(user) % shards.size()];
+}
+
+shard_context::shard_context(node_context& node_, net::shard& home_,
+                             const storage::identity& who,
+                             unsigned shard_count)
+  : node(node_), home(home_),
+    dedupe(node.options.delivery.dedupe_for, node.options.delivery.dedupe_ids),
+    ids(who.node_number, who.incarnation * shards_max + home.index()),
+    mailboxes{node.options.delivery,
+              node.options.limits,
+              stored_as(node.options.storage.durability),
+              node.options.limits.memory_budget / shard_count,
+              dedupe,
+              ids,
+              counters} {
+}
+
+shard_context::~shard_context() = default;
+
+core::instant shard_context::now() const {
+  return {home.now(), wall_now()};
+}
+
+void shard_context::store(std::uint64_t owner, storage::operation what) {
+  if (gathered_.empty())
+    home.flush_at_end(*this);
+  gathered_.push_back({home.index(), owner, std::move(what)});
+}
+
+void shard_context::flush() {
+  std::vector<storage::request> batch;
+  batch.swap(gathered_);
+  node.store.submit(std::move(batch));
+}
+
+void shard_context::completed(std::vector<storage::completion> batch) {
+  // Consecutive ones of an owner travel together; a commit brings most of a
+  // mailbox's side by side.
+  for (std::size_t i = 0; i < batch.size();) {
+    const auto owner = batch[i].owner;
+    storage_done done;
+    for (; i < batch.size() && batch[i].owner == owner; ++i)
+      done.items.push_back(batch[i]);
+    const auto found = deliveries.find(owner);
+    if (found != deliveries.end())
+      tell(found->second, std::move(done));
+  }
+}
+
+} // namespace vartalap::actors

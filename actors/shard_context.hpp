@@ -1,0 +1,91 @@
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/scheduler.hpp"
+#include "core/dedupe_window.hpp"
+#include "core/mailbox.hpp"
+#include "core/options.hpp"
+#include "core/ports.hpp"
+#include "net/shard.hpp"
+#include "net/worker_pool.hpp"
+#include "storage/store.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vartalap::actors {
+
+class rate_limits;
+class shard_context;
+
+/// What the actors of a node share. Assembled by runtime/node, constant once
+/// the listener accepts.
+struct node_context {
+  const core::cluster_options& options;
+  storage::store& store;
+  net::worker_pool& workers;
+  core::log_port& log;
+  rate_limits& rates;
+  std::vector<std::unique_ptr<shard_context>> shards;
+  caf::actor notifier;
+  std::atomic<core::attachment_id> last_attachment{0};
+
+  /// The shard on which a user's delivery actor runs.
+  shard_context& shard_of(std::string_view user) const;
+};
+
+/// What the actors of one shard share. Belongs to the shard's thread, except
+/// for `home` and what `router` is: a handle.
+class shard_context final : private net::turn_output {
+public:
+  shard_context(node_context& node, net::shard& home,
+                const storage::identity& who, unsigned shard_count);
+  ~shard_context() override;
+
+  node_context& node;
+  net::shard& home;
+  caf::actor router;
+  core::dedupe_window dedupe;
+  core::server_id_clock ids;
+  core::mailbox_counters counters;
+  core::mailbox_context mailboxes;
+
+  /// Delivery actors by the number under which storage knows them.
+  std::unordered_map<std::uint64_t, caf::actor> deliveries;
+  std::uint64_t last_owner = 0;
+
+  /// Connection actors whose session is open, by their attachment.
+  std::unordered_map<core::attachment_id, caf::actor> connections;
+
+  /// Reused by every event, so that events cost no allocation.
+  core::mailbox_effects effects;
+  std::string encoded;
+
+  core::instant now() const;
+
+  /// Queues an operation; what a turn gathers goes to storage at its end.
+  void store(std::uint64_t owner, storage::operation what);
+
+  /// Hands completions to the delivery actors that wait for them.
+  void completed(std::vector<storage::completion> batch);
+
+private:
+  void flush() override;
+
+  std::vector<storage::request> gathered_;
+};
+
+/// Sends from the shard's thread without a detour through CAF's scheduler.
+template <class T>
+void tell(const caf::actor& to, T&& message) {
+  if (to)
+    to->enqueue(nullptr, caf::make_message_id(),
+                caf::make_message(std::forward<T>(message)),
+                shard_unit::current());
+}
+
+} // namespace vartalap::actors

@@ -1,0 +1,146 @@
+#include "runtime/admin.hpp"
+
+#include "core/ids.hpp"
+
+#include <openssl/crypto.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <string_view>
+#include <utility>
+
+namespace vartalap::runtime {
+
+namespace {
+
+using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+void text(json_writer& json, std::string_view value) {
+  json.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+}
+
+std::string to_json(const std::string& user,
+                    const core::mailbox::inspection& seen) {
+  rapidjson::StringBuffer buffer;
+  json_writer json(buffer);
+  json.StartObject();
+  json.Key("user");
+  text(json, user);
+  json.Key("pending");
+  json.Uint64(seen.pending);
+  json.Key("pendingBytes");
+  json.Uint64(seen.pending_bytes);
+  json.Key("inMemory");
+  json.Uint64(seen.in_memory);
+  json.Key("oldest"); // ms since the epoch, 0 for none
+  json.Uint64(seen.oldest);
+  std::uint64_t connections = 0;
+  json.Key("devices");
+  json.StartArray();
+  for (const auto& device : seen.devices) {
+    connections += device.connected ? 1U : 0U;
+    json.StartObject();
+    json.Key("device");
+    text(json, device.name);
+    json.Key("connected");
+    json.Bool(device.connected);
+    json.Key("lastSeen");
+    json.Uint64(device.last_seen);
+    json.Key("owes");
+    json.Uint64(device.owes);
+    json.Key("inFlight");
+    json.Uint64(device.in_flight);
+    json.Key("stuck");
+    json.Uint64(device.stuck);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("connections");
+  json.Uint64(connections);
+  json.EndObject();
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
+net::http_response plain(unsigned status, std::string body) {
+  net::http_response out;
+  out.status = status;
+  out.content_type = "text/plain; charset=utf-8";
+  out.body = std::move(body);
+  return out;
+}
+
+} // namespace
+
+admin_gateway::admin_gateway(actors::node_context& node,
+                             process_metrics& metrics, std::string token,
+                             std::function<std::string()> ready)
+  : node_(node), metrics_(metrics), token_(std::move(token)),
+    ready_(std::move(ready)) {
+}
+
+void admin_gateway::websocket_opened(const std::shared_ptr<net::session>&,
+                                     net::client_info) {
+  // Sessions of this port refuse upgrades.
+}
+
+void admin_gateway::http(std::shared_ptr<net::http_request> request,
+                         net::shard& home, net::http_reply reply) {
+  constexpr std::string_view users = "/users/";
+  const auto& path = request->path;
+  if (path == "/expiry/resume")
+    return reply(resume_expiry(*request));
+  if (request->method != "GET" && request->method != "HEAD")
+    return reply(net::http_error(405, "bad_frame", "only GET here"));
+  if (path == "/healthz")
+    return reply(plain(200, "ok\n"));
+  if (path == "/readyz")
+    return reply(readiness());
+  if (path == "/metrics") {
+    auto out = plain(200, metrics_.render());
+    out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return reply(std::move(out));
+  }
+  if (path.size() > users.size() && path.starts_with(users))
+    return inspect(path.substr(users.size()), home, std::move(reply));
+  reply(net::http_error(404, "bad_frame",
+                        "here are /metrics, /healthz, /readyz, /users/{id}"));
+}
+
+net::http_response admin_gateway::readiness() const {
+  const auto why = ready_();
+  return why.empty() ? plain(200, "ready\n") : plain(503, why + "\n");
+}
+
+void admin_gateway::inspect(const std::string& user, net::shard& home,
+                            net::http_reply reply) {
+  if (!core::is_valid_user(user))
+    return reply(net::http_error(400, "bad_frame", "not a user's name"));
+  actors::inspect_user ask;
+  ask.user = user;
+  ask.answer = [&home, user, reply = std::move(reply)](
+                 const core::mailbox::inspection& seen) {
+    net::http_response out;
+    out.body = to_json(user, seen);
+    home.post([reply, out = std::move(out)] { reply(out); });
+  };
+  actors::tell(node_.shard_of(user).router, std::move(ask));
+}
+
+net::http_response
+admin_gateway::resume_expiry(const net::http_request& request) {
+  if (request.method != "POST")
+    return net::http_error(405, "bad_frame", "POST it");
+  const auto shown = net::find_credentials(request, core::auth_mode::jwt);
+  if (shown.bearer.size() != token_.size()
+      || CRYPTO_memcmp(shown.bearer.data(), token_.data(), token_.size())
+           != 0)
+    return net::http_error(401, "forbidden",
+                           "send the token of auth.admin_token_file as "
+                           "Authorization: Bearer TOKEN");
+  node_.store.resume_expiry();
+  net::http_response out;
+  out.body = "{}";
+  return out;
+}
+
+} // namespace vartalap::runtime

@@ -1,0 +1,66 @@
+#include "load/options.hpp"
+#include "load/run.hpp"
+#include "runtime/chat.hpp"
+#include "runtime/check.hpp"
+#include "runtime/node.hpp"
+#include "runtime/serve.hpp"
+#include "runtime/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <string>
+
+int main(int argc, char** argv) {
+  namespace runtime = vartalap::runtime;
+  runtime::prepare_signals();
+  CLI::App app("vartalap delivers chat messages: what it has confirmed "
+               "arrives.");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string(runtime::version));
+
+  runtime::serve_request serve;
+  auto* serve_cmd = app.add_subcommand("serve", "Run a node");
+  runtime::add_serve_options(*serve_cmd, serve);
+
+  runtime::check_request check;
+  auto* check_cmd = app.add_subcommand(
+    "check", "Say what is wrong with a cluster.toml, and how to mend it");
+  check_cmd->add_option("--config", check.config, "The cluster's file")
+    ->capture_default_str();
+  check_cmd->add_flag("--defaults", check.defaults,
+                      "Print every key with its default and a comment");
+
+  std::string data;
+  std::string target;
+  auto* backup_cmd = app.add_subcommand(
+    "backup", "Copy a node's data to a new folder while it runs");
+  backup_cmd->add_option("DATA", data, "The node's data folder")->required();
+  backup_cmd->add_option("TARGET", target, "A folder that does not exist yet")
+    ->required();
+  auto* verify_cmd
+    = app.add_subcommand("verify", "Check every record of a node's data");
+  verify_cmd->add_option("DATA", data, "The node's data folder")->required();
+
+  vartalap::load::load_options load;
+  auto* load_cmd
+    = app.add_subcommand("load", "Load a server with simulated users");
+  vartalap::load::add_load_options(*load_cmd, load);
+
+  runtime::chat_options chat;
+  auto* chat_cmd = app.add_subcommand("chat", "Chat in the terminal");
+  runtime::add_chat_options(*chat_cmd, chat);
+
+  CLI11_PARSE(app, argc, argv)
+  if (serve_cmd->parsed())
+    return runtime::run_serve(serve);
+  if (check_cmd->parsed())
+    return runtime::run_check(check, std::cout, std::cerr);
+  if (backup_cmd->parsed())
+    return runtime::run_backup(data, target);
+  if (verify_cmd->parsed())
+    return runtime::run_verify(data);
+  if (load_cmd->parsed())
+    return vartalap::load::run_load(load);
+  return runtime::run_chat(chat);
+}

@@ -1,0 +1,374 @@
+#include "runtime/node.hpp"
+
+#include "actors/notifier_actor.hpp"
+#include "actors/router_actor.hpp"
+#include "runtime/admin.hpp"
+#include "runtime/admin_token.hpp"
+#include "runtime/config.hpp"
+#include "runtime/host_facts.hpp"
+#include "runtime/metrics_collect.hpp"
+#include "runtime/node_parts.hpp"
+#include "runtime/startup_report.hpp"
+#include "runtime/version.hpp"
+#include "runtime/web_folder.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+namespace vartalap::runtime {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+/// How long each step of an orderly end may take before the next begins.
+constexpr core::milliseconds close_clients_within{3000};
+constexpr core::milliseconds close_mailboxes_within{5000};
+/// The whole of it; then the process ends as it is: everything confirmed is
+/// durable or acknowledged at any moment.
+constexpr core::milliseconds end_within{15'000};
+
+/// Over how long clients of a closing node are told to spread their return.
+constexpr core::milliseconds reconnect_spread{2000};
+
+/// How long metrics wait for a busy shard.
+constexpr core::milliseconds counters_within{500};
+
+::sigset_t end_signals() {
+  ::sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  return set;
+}
+
+unsigned shard_count(const core::runtime_options& options) {
+  if (options.shards != 0)
+    return options.shards;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+} // namespace
+
+void prepare_signals() {
+  const auto set = end_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
+}
+
+class node::impl {
+public:
+  impl(core::cluster_options options, const std::string& name,
+       std::string config_file, core::log_port& log, process_metrics& metrics);
+  ~impl();
+
+  node_end serve();
+
+private:
+  void start_actors();
+  void start_ports();
+  void report();
+  void collect(process_metrics& metrics);
+  std::string why_not_ready() const;
+  node_end end();
+  bool wait_for_clients();
+  bool end_mailboxes();
+
+  core::cluster_options options_;
+  core::node_options me_;
+  std::string config_file_;
+  core::log_port& log_;
+  process_metrics& metrics_;
+  core::limit_options admin_limits_;
+  std::vector<std::unique_ptr<net::shard>> shards_;
+  net::shard admin_shard_;
+  std::thread admin_thread_;
+  store_events events_;
+  std::unique_ptr<storage::store> store_;
+  net::worker_pool workers_;
+  actors::rate_limits rates_;
+  net::static_files files_;
+  net::trusting_authenticator who_;
+  actors::node_context context_;
+  caf::actor_system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::unique_ptr<actors::client_gateway> gateway_;
+  std::unique_ptr<admin_gateway> admin_;
+  std::unique_ptr<net::listener> clients_;
+  std::unique_ptr<net::listener> admins_;
+  std::atomic<bool> ending_{false};
+};
+
+namespace {
+
+std::vector<std::unique_ptr<net::shard>>
+make_shards(const core::runtime_options& options) {
+  std::vector<std::unique_ptr<net::shard>> out;
+  for (unsigned i = 0; i < shard_count(options); ++i)
+    out.push_back(std::make_unique<net::shard>(i, options.coalesce));
+  return out;
+}
+
+std::vector<net::shard*>
+pointers(const std::vector<std::unique_ptr<net::shard>>& shards) {
+  std::vector<net::shard*> out;
+  for (const auto& one : shards)
+    out.push_back(one.get());
+  return out;
+}
+
+core::limit_options limits_of_admin(core::limit_options limits) {
+  // A scraper is no client: its connections are few, and it may be slow.
+  limits.max_connections = 64;
+  limits.max_connections_per_address = 0;
+  return limits;
+}
+
+} // namespace
+
+node::impl::impl(core::cluster_options options, const std::string& name,
+                 std::string config_file, core::log_port& log,
+                 process_metrics& metrics)
+  : options_(std::move(options)), me_(find_node(options_, name)),
+    config_file_(std::move(config_file)), log_(log), metrics_(metrics),
+    admin_limits_(limits_of_admin(options_.limits)),
+    shards_(make_shards(options_.runtime)),
+    admin_shard_(static_cast<unsigned>(shards_.size()), core::microseconds{0}),
+    events_(log_), store_(storage::store::open(
+                     me_.data, options_.storage, options_.delivery.ttl,
+                     static_cast<unsigned>(shards_.size()), events_, log_)),
+    workers_(std::max(1U, options_.runtime.workers)), rates_(options_.limits),
+    files_(find_web_folder(options_.runtime.web)), context_{options_, *store_,
+                                                            workers_, log_,
+                                                            rates_,   {},
+                                                            {},       {}} {
+  start_actors();
+  start_ports();
+}
+
+void node::impl::start_actors() {
+  actors::use_shards(config_, pointers(shards_));
+  system_ = std::make_unique<caf::actor_system>(config_);
+  const auto who = store_->who();
+  const auto count = static_cast<unsigned>(shards_.size());
+  for (auto& one : shards_)
+    context_.shards.push_back(
+      std::make_unique<actors::shard_context>(context_, *one, who, count));
+  for (auto& one : context_.shards)
+    one->router = system_->spawn<actors::router_actor>(*one);
+  constexpr std::size_t raised_max = 100'000;
+  context_.notifier = system_->spawn<actors::notifier_actor>(
+    log_, store_->raised_offline(raised_max));
+  events_.connect(context_);
+}
+
+void node::impl::start_ports() {
+  gateway_ = std::make_unique<actors::client_gateway>(*system_, context_,
+                                                      files_, who_);
+  clients_ = std::make_unique<net::listener>(pointers(shards_), me_.client,
+                                             options_.limits, options_.auth,
+                                             who_, *gateway_, log_);
+  admin_ = std::make_unique<admin_gateway>(context_, metrics_,
+                                           load_admin_token(me_, options_.auth),
+                                           [this] { return why_not_ready(); });
+  admins_ = std::make_unique<net::listener>(
+    std::vector<net::shard*>{&admin_shard_}, me_.admin, admin_limits_,
+    options_.auth, who_, *admin_, log_);
+  metrics_.add_collector([this](process_metrics& into) { collect(into); });
+  admin_thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "admin");
+    admin_shard_.run();
+  });
+}
+
+void node::impl::report() {
+  startup_facts facts;
+  facts.version = version;
+  facts.config_file = config_file_;
+  facts.node = me_;
+  facts.node.client = clients_->address();
+  facts.node.admin = admins_->address();
+  const auto who = store_->who();
+  facts.node_uuid = who.node_uuid;
+  facts.incarnation = who.incarnation;
+  facts.shards = static_cast<unsigned>(shards_.size());
+  const auto status = store_->status();
+  facts.pending = status.journal_records + status.settled_records;
+  facts.web = find_web_folder(options_.runtime.web);
+  facts.admin_token_file = admin_token_path(me_, options_.auth);
+  facts.host = read_host_facts(me_.data);
+  for (const auto& line : startup_report(facts, options_))
+    log_.write(line.level, "node", line.text);
+}
+
+std::string node::impl::why_not_ready() const {
+  if (ending_.load())
+    return "the node is going away";
+  const auto status = store_->status();
+  if (status.failed)
+    return "storage has failed: see the log";
+  if (!status.accepting)
+    return "storage is full: new messages are refused";
+  return {};
+}
+
+void node::impl::collect(process_metrics& into) {
+  const auto sum = sum_counters(context_, counters_within);
+  if (sum.complete) {
+    publish(into, sum.mailboxes);
+    into.set("mailboxes_open", static_cast<double>(sum.open_mailboxes));
+    into.set("actors", static_cast<double>(sum.open_mailboxes),
+             R"(kind="delivery")");
+    into.set("actors", static_cast<double>(sum.open_websockets),
+             R"(kind="connection")");
+  }
+  publish(into, store_->status());
+  publish_process(into);
+  into.set("ready", why_not_ready().empty() ? 1 : 0);
+  into.set("shards", static_cast<double>(shards_.size()));
+  into.set("build_info", 1, "version=\"" + std::string(version) + "\"");
+  auto& c = clients_->counters();
+  const auto number = [](const std::atomic<std::uint64_t>& n) {
+    return static_cast<double>(n.load(std::memory_order_relaxed));
+  };
+  into.set("connections", number(c.connections));
+  into.set_total("connections_total", number(c.accepted));
+  into.set_total("connections_upgraded_total", number(c.upgraded));
+  into.set_total("http_requests_total", number(c.http_requests));
+  into.set_total("connections_refused_total", number(c.refused_address),
+                 R"(reason="address")");
+  into.set_total("connections_refused_total", number(c.refused_total),
+                 R"(reason="total")");
+  into.set_total("connections_refused_total", number(c.out_of_files),
+                 R"(reason="files")");
+  into.set_total("frames_total", number(c.frames_in), R"(direction="in")");
+  into.set_total("frames_total", number(c.frames_out), R"(direction="out")");
+  into.set_total("limit_hits_total", number(c.slow_consumers),
+                 R"(limit="output_bytes")");
+  into.set_total("limit_hits_total", number(c.floods),
+                 R"(limit="control_frames_per_second")");
+  into.set_total("limit_hits_total", number(c.timeouts), R"(limit="timeouts")");
+  for (auto& one : shards_) {
+    const auto label = "shard=\"" + std::to_string(one->index()) + "\"";
+    auto& turning = one->counters();
+    const auto lag = turning.lag_max_us.exchange(0);
+    into.observe("loop_lag_seconds", static_cast<double>(lag) / 1e6, label);
+    into.set_total("shard_turns_total", number(turning.turns), label);
+    into.set_total("shard_events_total", number(turning.events), label);
+    into.set_total("shard_busy_seconds_total", number(turning.busy_us) / 1e6,
+                   label);
+  }
+}
+
+node_end node::impl::serve() {
+  clients_->start();
+  admins_->start();
+  report();
+  const auto set = end_signals();
+  int signal = 0;
+  ::sigwait(&set, &signal);
+  if (events_.failed())
+    ::_exit(static_cast<int>(node_end::storage_failed));
+  log_.write(core::log_level::info, "node",
+             "ending: clients are told to come back elsewhere or later");
+  // A second signal, or an end that takes too long, ends it as it is. What
+  // was confirmed is durable or acknowledged at any moment.
+  std::thread([set] {
+    const ::timespec limit{end_within.count() / 1000, 0};
+    const auto got = ::sigtimedwait(&set, nullptr, &limit);
+    ::_exit(got > 0 ? 128 + got : static_cast<int>(node_end::forced));
+  }).detach();
+  return end();
+}
+
+bool node::impl::wait_for_clients() {
+  const auto until = steady_clock::now() + close_clients_within;
+  while (clients_->counters().connections.load() != 0) {
+    if (steady_clock::now() > until)
+      return false;
+    std::this_thread::sleep_for(core::milliseconds{10});
+  }
+  return true;
+}
+
+bool node::impl::end_mailboxes() {
+  struct progress {
+    std::mutex mutex;
+    std::condition_variable all;
+    std::size_t missing = 0;
+  };
+  auto shared = std::make_shared<progress>();
+  shared->missing = context_.shards.size();
+  for (auto& one : context_.shards)
+    actors::tell(one->router, actors::end_deliveries{[shared] {
+                   const std::lock_guard lock(shared->mutex);
+                   if (--shared->missing == 0)
+                     shared->all.notify_all();
+                 }});
+  std::unique_lock lock(shared->mutex);
+  return shared->all.wait_for(lock, close_mailboxes_within,
+                              [&] { return shared->missing == 0; });
+}
+
+node_end node::impl::end() {
+  ending_.store(true);
+  clients_->stop();
+  gateway_->close_all(reconnect_spread);
+  const auto gone = wait_for_clients();
+  const auto closed = end_mailboxes();
+  store_->close();
+  if (!gone || !closed) {
+    // Somebody still holds a socket, or an acknowledgement is still missing
+    // for a message that is durable: no reason to wait, and none to unwind.
+    log_.write(core::log_level::warning, "node",
+               gone ? "ended with mailboxes still open; all they hold is on "
+                      "disk"
+                    : "ended with connections still open");
+    return node_end::forced;
+  }
+  log_.write(core::log_level::info, "node", "ended in order");
+  return node_end::orderly;
+}
+
+node::impl::~impl() {
+  ending_.store(true);
+  store_->close();
+  workers_.stop();
+  admin_shard_.stop();
+  if (admin_thread_.joinable())
+    admin_thread_.join();
+  for (auto& one : context_.shards) {
+    caf::anon_send_exit(one->router, caf::exit_reason::user_shutdown);
+    one->router = nullptr;
+  }
+  caf::anon_send_exit(context_.notifier, caf::exit_reason::user_shutdown);
+  context_.notifier = nullptr;
+  // Whatever still runs is of no use to anyone: its state is on disk.
+  system_->await_actors_before_shutdown(false);
+  system_.reset();
+}
+
+node::node(core::cluster_options options, std::string name,
+           std::string config_file, core::log_port& log,
+           process_metrics& metrics)
+  : impl_(std::make_unique<impl>(std::move(options), name,
+                                 std::move(config_file), log, metrics)) {
+}
+
+node::~node() = default;
+
+node_end node::serve() {
+  return impl_->serve();
+}
+
+} // namespace vartalap::runtime

@@ -1,6 +1,7 @@
 #include "test/house/house_rules.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -173,7 +174,9 @@ std::vector<std::string> check_file(const std::string& path,
   for (std::string line; std::getline(lines, line);) {
     ++number;
     const auto complain = [&](const std::string& what) {
-      out.push_back(path + ":" + std::to_string(number) + ": " + what);
+      auto told = path;
+      told.append(":").append(std::to_string(number)).append(": ");
+      out.push_back(told.append(what));
     };
     if (cpp)
       if (const auto what = included(line); !what.empty())

@@ -42,8 +42,7 @@ void connection_actor::opened(const caf::actor& self) {
   attachment_->connection = self;
   context_.connections.emplace(attachment_->id, self);
   session_->set_events(this);
-  tell(context_.node.shard_of(client_.user).router,
-       attach_device{attachment_});
+  tell(context_.node.shard_of(client_.user).router, attach_device{attachment_});
 }
 
 caf::behavior connection_actor::make_behavior() {
@@ -275,8 +274,7 @@ void connection_actor::on_output() {
 void connection_actor::expect_written(const core::effect::deliver& item) {
   // The old app acknowledges messages by `state`, and nothing else; and not
   // what it takes for a duplicate, so that a last repeat counts as had.
-  const auto last = item.attempt
-                    >= context_.node.options.delivery.max_retries;
+  const auto last = item.attempt >= context_.node.options.delivery.max_retries;
   if (client_.client_ack == net::client_ack_mode::written
       || item.message->type == core::message_type::notification || last)
     written_.push_back(item.message->serverid);
@@ -296,8 +294,8 @@ void connection_actor::on_pong(std::string_view payload) {
   ping_pending_ = false;
   if (!run_)
     run_ = std::make_unique<outgoing>();
-  const auto end
-    = written_.begin() + static_cast<std::ptrdiff_t>(written_upto_);
+  const auto end = written_.begin()
+                   + static_cast<std::ptrdiff_t>(written_upto_);
   run_->acks.serverids.insert(run_->acks.serverids.end(), written_.begin(),
                               end);
   written_.erase(written_.begin(), end);
@@ -312,8 +310,7 @@ void connection_actor::on_closed(unsigned) {
   session_.reset();
   origin_.reset();
   delivery_ = nullptr;
-  tell(context_.node.shard_of(client_.user).router,
-       detach_device{attachment_});
+  tell(context_.node.shard_of(client_.user).router, detach_device{attachment_});
   context_.connections.erase(attachment_->id);
   attachment_.reset();
   // Cuts the cycle; a message of its own, since this is no handler of it.

@@ -90,8 +90,8 @@ private:
   std::vector<core::server_id> written_; ///< acknowledged by the next pong
   std::uint64_t last_ordinal_ = 0;
   std::size_t unconfirmed_ = 0;
-  std::uint32_t pings_ = 0;        ///< number of the last ping of ours
-  std::size_t written_upto_ = 0;   ///< of `written_`, covered by that ping
+  std::uint32_t pings_ = 0;      ///< number of the last ping of ours
+  std::size_t written_upto_ = 0; ///< of `written_`, covered by that ping
   bool ping_pending_ = false;
   bool rate_paused_ = false;
   bool window_paused_ = false;

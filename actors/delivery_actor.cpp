@@ -34,11 +34,10 @@ delivery_actor::delivery_actor(caf::actor_config& config,
 
 delivery_actor::~delivery_actor() = default;
 
-caf::actor start_delivery(caf::scheduled_actor& parent,
-                          shard_context& context, std::string user) {
+caf::actor start_delivery(caf::scheduled_actor& parent, shard_context& context,
+                          std::string user) {
   const auto owner = ++context.last_owner;
-  auto handle
-    = parent.spawn<delivery_actor>(context, std::move(user), owner);
+  auto handle = parent.spawn<delivery_actor>(context, std::move(user), owner);
   context.deliveries.emplace(owner, handle);
   return handle;
 }
@@ -89,8 +88,7 @@ void delivery_actor::on_submit(submit& batch) {
 
 void delivery_actor::on_attach(const attach_device& what) {
   attachments_.push_back(what.where);
-  tell(what.where->connection,
-       attached{caf::actor_cast<caf::actor>(this)});
+  tell(what.where->connection, attached{caf::actor_cast<caf::actor>(this)});
   mailbox_.attach(what.where->device, what.where->id, context_.now(),
                   context_.effects);
   carry_out();
@@ -117,7 +115,8 @@ void delivery_actor::on_storage(const storage_done& finished) {
   auto& out = context_.effects;
   for (const auto& one : finished.items) {
     if (!one.was_put) {
-      mailbox_.op_done();
+      mailbox_.op_done(one.result == storage::outcome::failed
+                       || one.result == storage::outcome::full);
       continue;
     }
     switch (one.result) {
@@ -215,8 +214,7 @@ void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
   const auto& user = mailbox_.user();
   if (auto* put = as<effect::store>(what))
     context_.store(owner_, op::put{std::move(put->message),
-                                   std::move(put->acked),
-                                   put->raise_offline});
+                                   std::move(put->acked), put->raise_offline});
   else if (auto* remove = as<effect::remove>(what))
     context_.store(owner_, op::remove{user, remove->serverid});
   else if (auto* ack = as<effect::ack_stored>(what))
@@ -227,25 +225,26 @@ void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
   else if (auto* gone = as<effect::erase_device>(what))
     context_.store(owner_, op::erase_device{user, std::move(gone->name)});
   else if (std::holds_alternative<effect::clear_offline>(what))
-    context_.store(owner_, op::clear_offline{user});
+    // Nobody waits for it: the mailbox counts it as done at once.
+    context_.store(0, op::clear_offline{user});
   else if (auto* fetch = as<effect::fetch>(what))
     start_fetch(std::move(fetch->serverids));
 }
 
 void delivery_actor::start_fetch(std::vector<core::server_id> serverids) {
   auto& store = context_.node.store;
-  context_.node.workers.post([&store, user = mailbox_.user(),
-                              ids = std::move(serverids),
-                              me = caf::actor_cast<caf::actor>(this)]() mutable {
-    messages_fetched result;
-    try {
-      result.found = store.fetch(user, ids);
-    } catch (const std::exception&) {
-      result.failed = true;
-    }
-    result.asked = std::move(ids);
-    tell(me, std::move(result));
-  });
+  context_.node.workers.post(
+    [&store, user = mailbox_.user(), ids = std::move(serverids),
+     me = caf::actor_cast<caf::actor>(this)]() mutable {
+      messages_fetched result;
+      try {
+        result.found = store.fetch(user, ids);
+      } catch (const std::exception&) {
+        result.failed = true;
+      }
+      result.asked = std::move(ids);
+      tell(me, std::move(result));
+    });
 }
 
 void delivery_actor::rearm() {
@@ -261,8 +260,8 @@ void delivery_actor::rearm() {
   if (idle_since_ != core::mono_time::max()) {
     if (ending_)
       return look_idle();
-    next = std::min(next, idle_since_
-                            + context_.node.options.delivery.mailbox_idle);
+    next = std::min(next,
+                    idle_since_ + context_.node.options.delivery.mailbox_idle);
   }
   if (next == core::mono_time::max())
     context_.home.timers().cancel(*this);
@@ -327,10 +326,9 @@ void delivery_actor::on_list(list_pending& what) {
     for (const auto& view : views) {
       auto message = view.message;
       if (!message) {
-        const auto at
-          = std::find_if(found.begin(), found.end(), [&](const auto& one) {
-              return one->serverid == view.serverid;
-            });
+        const auto at = std::find_if(
+          found.begin(), found.end(),
+          [&](const auto& one) { return one->serverid == view.serverid; });
         if (at == found.end())
           continue;
         message = *at;
@@ -388,8 +386,8 @@ caf::behavior delivery_actor::make_behavior() {
       if (result.failed)
         mailbox_.fetch_failed(context_.now());
       else
-        mailbox_.fetched(result.asked, std::move(result.found),
-                         context_.now(), context_.effects);
+        mailbox_.fetched(result.asked, std::move(result.found), context_.now(),
+                         context_.effects);
       carry_out();
     },
     [this](messages_expired& what) {
@@ -409,8 +407,7 @@ caf::behavior delivery_actor::make_behavior() {
       ++handled_;
       when_open([this, what] {
         if (what.remove)
-          mailbox_.remove_device(what.device, context_.now(),
-                                 context_.effects);
+          mailbox_.remove_device(what.device, context_.now(), context_.effects);
         else
           mailbox_.add_device(what.device, context_.now(), context_.effects);
         carry_out();

@@ -192,7 +192,8 @@ void http_api::login(const http_call_ptr& call) {
     });
   };
   tell(shard.router, std::move(ask));
-  tell(shard.router, change_device{call->user, std::move(body->device_id), false});
+  tell(shard.router,
+       change_device{call->user, std::move(body->device_id), false});
 }
 
 void http_api::profile(const http_call_ptr& call) {

@@ -118,8 +118,8 @@ bool read_bool(http_call& call, const std::string& name, bool& value) {
 /// The request that a body came to; refuses the call and gives nothing where
 /// it cannot be served.
 template <class Request>
-std::optional<Request> accepted(http_call& call,
-                                net::api::parsed<Request> body) {
+std::optional<Request>
+accepted(http_call& call, net::api::parsed<Request> body) {
   if (auto* bad = std::get_if<net::api::refused>(&body)) {
     call.refuse(bad->status, core::to_string(bad->code), bad->why);
     return std::nullopt;
@@ -169,8 +169,7 @@ void send_acks(node_context& node, const std::shared_ptr<frame_batch>& batch,
 void http_api::post_messages(const http_call_ptr& call) {
   bool wants_acks = false;
   acknowledge acks;
-  if (!read_bool(*call, "ack", wants_acks)
-      || !read_device(*call, acks.device))
+  if (!read_bool(*call, "ack", wants_acks) || !read_device(*call, acks.device))
     return;
   const auto texts
     = accepted(*call, net::api::parse_messages(
@@ -268,8 +267,7 @@ void http_api::list_messages(const http_call_ptr& call) {
   if (!limit)
     return;
   call->wait();
-  answer_pending(call, std::move(device), *limit,
-                 net::api::page_bytes_default);
+  answer_pending(call, std::move(device), *limit, net::api::page_bytes_default);
 }
 
 void http_api::acknowledge_messages(const http_call_ptr& call) {

@@ -3,7 +3,6 @@
 #include "actors/pinned_actor.hpp"
 
 #include <caf/actor_system.hpp>
-
 #include <pthread.h>
 
 #include <atomic>
@@ -22,8 +21,8 @@ shard_unit& home_of(caf::resumable* job,
     return *units.front();
   // resumable is no virtual base, but it is one of several: the cast goes
   // down the chain by which pinned_actor has it.
-  const auto* actor = static_cast<pinned_actor*>(
-    static_cast<caf::event_based_actor*>(
+  const auto* actor
+    = static_cast<pinned_actor*>(static_cast<caf::event_based_actor*>(
       static_cast<caf::scheduled_actor*>(job)));
   return *units[actor->home().index()];
 }
@@ -37,13 +36,12 @@ pinned_actor::pinned_actor(caf::actor_config& config, net::shard& home)
 
 void harden(caf::scheduled_actor& self) {
   self.set_error_handler([](caf::scheduled_actor*, caf::error&) {});
-  self.set_default_handler(
-    [](caf::scheduled_actor* actor,
-       caf::message_view&) -> caf::result<caf::message> {
-      if (actor->current_message_id().is_request())
-        return caf::make_error(caf::sec::unexpected_message);
-      return caf::make_message();
-    });
+  self.set_default_handler([](caf::scheduled_actor* actor,
+                              caf::message_view&) -> caf::result<caf::message> {
+    if (actor->current_message_id().is_request())
+      return caf::make_error(caf::sec::unexpected_message);
+    return caf::make_message();
+  });
   self.set_down_handler([](caf::scheduled_actor*, caf::down_msg&) {});
 }
 

@@ -17,8 +17,7 @@
 namespace vartalap::actors {
 
 /// What CAF runs actors on: the run queue of one shard.
-class shard_unit final : public caf::execution_unit,
-                         public net::shard_runner {
+class shard_unit final : public caf::execution_unit, public net::shard_runner {
 public:
   shard_unit(caf::actor_system& system, net::shard& home,
              std::size_t throughput);

@@ -29,8 +29,7 @@ shard_context& node_context::shard_of(std::string_view user) const {
 }
 
 shard_context::shard_context(node_context& node_, net::shard& home_,
-                             const storage::identity& who,
-                             unsigned shard_count)
+                             const storage::identity& who, unsigned shard_count)
   : node(node_), home(home_),
     dedupe(node.options.delivery.dedupe_for, node.options.delivery.dedupe_ids),
     ids(who.node_number, who.incarnation * shards_max + home.index()),

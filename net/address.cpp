@@ -46,8 +46,7 @@ bool socket_address::is_loopback() const noexcept {
   if (storage.ss_family == AF_INET)
     return (ntohl(as_v4(*this).sin_addr.s_addr) >> 24) == 127;
   const auto v6 = as_v6(*this);
-  return std::memcmp(&v6.sin6_addr, &in6addr_loopback, sizeof(::in6_addr))
-         == 0;
+  return std::memcmp(&v6.sin6_addr, &in6addr_loopback, sizeof(::in6_addr)) == 0;
 }
 
 std::optional<socket_address> parse_address(std::string_view text) {

@@ -37,8 +37,7 @@ struct credentials {
 };
 
 /// The first credential found, in the order of protocol.md, section 3.
-credentials find_credentials(const http_request& request,
-                             core::auth_mode mode);
+credentials find_credentials(const http_request& request, core::auth_mode mode);
 
 /// Says who a client is.
 class authenticator {

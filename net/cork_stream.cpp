@@ -49,12 +49,16 @@ void cork_stream::touched() {
 
 void cork_stream::flush() {
   dirty_ = false;
+  send_some();
+}
+
+void cork_stream::send_some() {
   if (fd_ < 0 || !writable_)
     return;
   const bool had_output = out_at_ < out_.size();
   while (out_at_ < out_.size()) {
-    const auto n = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_,
-                          MSG_NOSIGNAL);
+    const auto n
+      = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR)
         continue;
@@ -179,7 +183,8 @@ void cork_stream::keep_input(std::string_view rest) {
 void cork_stream::close() {
   if (fd_ < 0)
     return;
-  flush();
+  // Not `flush`: the shard's list may still name this stream.
+  send_some();
   if (fd_ < 0)
     return;
   home_.forget(fd_, *this);

@@ -110,8 +110,8 @@ public:
 
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
-    return boost::asio::async_initiate<
-      Token, void(boost::beast::error_code, std::size_t)>(
+    return boost::asio::async_initiate<Token, void(boost::beast::error_code,
+                                                   std::size_t)>(
       [this](auto handler, const auto& to) {
         start_read(to, std::move(handler));
       },
@@ -120,8 +120,8 @@ public:
 
   template <class Buffers, class Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
-    return boost::asio::async_initiate<
-      Token, void(boost::beast::error_code, std::size_t)>(
+    return boost::asio::async_initiate<Token, void(boost::beast::error_code,
+                                                   std::size_t)>(
       [this](auto handler, const auto& from) {
         std::size_t n = 0;
         boost::beast::error_code ec;
@@ -161,9 +161,8 @@ private:
       const auto input = from.take_input();
       if (input.empty())
         return false;
-      const auto n
-        = boost::asio::buffer_copy(buffers, boost::asio::buffer(input.data(),
-                                                                input.size()));
+      const auto n = boost::asio::buffer_copy(
+        buffers, boost::asio::buffer(input.data(), input.size()));
       from.keep_input(input.substr(n));
       auto done = std::move(handler);
       done(boost::beast::error_code{}, n);
@@ -188,6 +187,9 @@ private:
     else if (observer_ != nullptr)
       observer_->on_input_end();
   }
+
+  /// Sends what the socket takes.
+  void send_some();
 
   void resume_soon();
   void try_read();

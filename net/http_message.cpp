@@ -19,8 +19,7 @@ int hex_value(char c) noexcept {
 }
 
 /// @returns False where an escape is broken or a NUL would be in the text.
-bool percent_decode(std::string_view in, bool plus_is_space,
-                    std::string& out) {
+bool percent_decode(std::string_view in, bool plus_is_space, std::string& out) {
   out.clear();
   for (std::size_t i = 0; i < in.size(); ++i) {
     auto c = in[i];

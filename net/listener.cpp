@@ -98,9 +98,7 @@ std::string listener::address() const {
 }
 
 void listener::start() {
-  shards_.front()->post([this] {
-    shards_.front()->watch(fd_, *this);
-  });
+  shards_.front()->post([this] { shards_.front()->watch(fd_, *this); });
 }
 
 void listener::stop() {
@@ -127,8 +125,8 @@ void listener::accept_some() {
   for (int i = 0; i < accepts_per_turn; ++i) {
     socket_address peer;
     peer.size = sizeof peer.storage;
-    const auto fd = ::accept4(fd_, peer.get(), &peer.size,
-                              SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const auto fd
+      = ::accept4(fd_, peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       take(fd, peer.host());
       continue;

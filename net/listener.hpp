@@ -26,13 +26,13 @@ public:
   }
 
   /// A WebSocket is open. Call `set_events` before returning.
-  virtual void websocket_opened(const std::shared_ptr<session>& opened,
-                                client_info client)
+  virtual void
+  websocket_opened(const std::shared_ptr<session>& opened, client_info client)
     = 0;
 
   /// A plain request; `reply` once, on this shard's thread.
-  virtual void http(std::shared_ptr<http_request> request, shard& home,
-                    http_reply reply)
+  virtual void
+  http(std::shared_ptr<http_request> request, shard& home, http_reply reply)
     = 0;
 
 protected:
@@ -63,9 +63,8 @@ public:
   /// @param address "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free one.
   /// @throws std::runtime_error that names the address and the mend.
   listener(std::vector<shard*> shards, const std::string& address,
-           const core::limit_options& limits,
-           const core::auth_options& auth, authenticator& who, gateway& to,
-           core::log_port& log);
+           const core::limit_options& limits, const core::auth_options& auth,
+           authenticator& who, gateway& to, core::log_port& log);
   ~listener() override;
 
   /// Begins to accept. Any thread.

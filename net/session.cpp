@@ -49,10 +49,10 @@ void session::on_accepted(beast::error_code ec, client_info client) {
   const auto content = from_.limits().max_content_bytes;
   ws_.read_message_max(content == 0 ? 0 : content + frame_overhead);
   ws_.auto_fragment(false);
-  ws_.control_callback([this](websocket::frame_type kind,
-                              beast::string_view payload) {
-    on_control(kind, {payload.data(), payload.size()});
-  });
+  ws_.control_callback(
+    [this](websocket::frame_type kind, beast::string_view payload) {
+      on_control(kind, {payload.data(), payload.size()});
+    });
   from_.counters().upgraded.fetch_add(1, std::memory_order_relaxed);
   from_.to().websocket_opened(shared_from_this(), std::move(client));
   arm_next(home_.now());
@@ -100,8 +100,7 @@ void session::on_input_end() {
     events_->on_run_end();
 }
 
-void session::on_control(websocket::frame_type kind,
-                         std::string_view payload) {
+void session::on_control(websocket::frame_type kind, std::string_view payload) {
   last_input_ = home_.now();
   ping_sent_ = false;
   if (kind == websocket::frame_type::pong && events_ != nullptr)
@@ -140,8 +139,7 @@ void session::write_frame(unsigned opcode, std::string_view payload) {
   } else {
     header[1] = 127;
     for (unsigned i = 0; i < 8; ++i)
-      header[2 + i]
-        = static_cast<char>(payload.size() >> (8 * (7 - i)) & 0xff);
+      header[2 + i] = static_cast<char>(payload.size() >> (8 * (7 - i)) & 0xff);
     size = 10;
   }
   out.append(header.data(), size);
@@ -153,8 +151,7 @@ void session::send(std::string_view payload, bool text) {
   if (state_ != state::open)
     return;
   const auto limit = from_.limits().output_bytes;
-  if (limit != 0
-      && ws_.next_layer().output_size() + payload.size() > limit) {
+  if (limit != 0 && ws_.next_layer().output_size() + payload.size() > limit) {
     from_.counters().slow_consumers.fetch_add(1, std::memory_order_relaxed);
     return close(close_code::try_later, "output queue full", 1000);
   }
@@ -247,8 +244,7 @@ void session::arm_next(core::mono_time now) {
   const auto& limits = from_.limits();
   auto next = core::mono_time::max();
   if (limits.ping_interval.count() > 0)
-    next = std::max(last_input_ + limits.ping_interval
-                      * (ping_sent_ ? 2 : 1),
+    next = std::max(last_input_ + limits.ping_interval * (ping_sent_ ? 2 : 1),
                     now + core::milliseconds{10});
   if (!output_empty())
     next = std::min(next, now + write_check);

@@ -1,6 +1,5 @@
-#include "net/session_http_phase.hpp"
-
 #include "net/listener.hpp"
+#include "net/session_http_phase.hpp"
 
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/serializer.hpp>
@@ -58,8 +57,7 @@ void session::start() {
   http_->parser.body_limit(body_bytes_max);
   last_input_ = last_progress_ = home_.now();
   if (from_.limits().handshake_timeout.count() > 0)
-    home_.timers().arm(*this,
-                       home_.now() + from_.limits().handshake_timeout);
+    home_.timers().arm(*this, home_.now() + from_.limits().handshake_timeout);
   http::async_read_header(
     stream, http_->buffer, http_->parser,
     [self = shared_from_this()](beast::error_code ec, std::size_t) {
@@ -74,8 +72,7 @@ std::shared_ptr<http_request> session::take_request() {
   out->method.assign(method.data(), method.size());
   for (const auto& field : message.base()) {
     const auto value = field.value();
-    out->headers[lower(field.name_string())].assign(value.data(),
-                                                    value.size());
+    out->headers[lower(field.name_string())].assign(value.data(), value.size());
   }
   out->remote = remote_;
   if (from_.is_trusted_proxy(remote_)) {
@@ -98,24 +95,24 @@ void session::on_header(beast::error_code ec) {
     return;
   if (ec) {
     if (ec == http::error::header_limit)
-      return answer(http_error(431, "too_large",
-                               "the request's headers are over 8 KiB"));
+      return answer(
+        http_error(431, "too_large", "the request's headers are over 8 KiB"));
     if (ec == http::error::end_of_stream
         || ec.category() != make_error_code(http::error::bad_method).category())
       return finish(0);
-    return answer(http_error(400, "bad_frame",
-                             "not an HTTP request: " + ec.message()));
+    return answer(
+      http_error(400, "bad_frame", "not an HTTP request: " + ec.message()));
   }
   http_->request = take_request();
   const auto& message = http_->parser.get();
   const auto target = message.target();
   if (!parse_target({target.data(), target.size()}, *http_->request))
-    return answer(http_error(400, "bad_frame", "the request's path has a "
-                                               "broken escape"));
+    return answer(http_error(400, "bad_frame",
+                             "the request's path has a "
+                             "broken escape"));
   if (const auto why = ambiguity(message); !why.empty())
     return answer(http_error(400, "bad_frame", why));
-  if (http_->request->remote != remote_
-      && !from_.admit(http_->request->remote))
+  if (http_->request->remote != remote_ && !from_.admit(http_->request->remote))
     return answer(http_error(429, "rate_limited",
                              "too many connections from your address"));
   if (http_->request->remote != remote_) {
@@ -136,8 +133,7 @@ void session::upgrade() {
   auto& request = *http_->request;
   if (!from_.to().serves_websockets()
       || (request.path != "/wss/" && request.path != "/wss"))
-    return answer(http_error(404, "bad_frame",
-                             "WebSockets are at /v1.0/wss/"));
+    return answer(http_error(404, "bad_frame", "WebSockets are at /v1.0/wss/"));
   if (http_->buffer.size() != 0)
     return answer(http_error(400, "bad_frame",
                              "bytes after the upgrade request: wait for the "
@@ -153,20 +149,19 @@ void session::upgrade() {
     return answer(http_error(400, "bad_frame", problem));
   client->remote = request.remote;
   state_ = state::answering;
-  from_.who().check(
-    find_credentials(request, from_.who().mode()),
-    [self = shared_from_this(), info = std::move(*client),
-     subprotocol](std::optional<std::string> user) mutable {
-      if (self->state_ != state::answering)
-        return;
-      if (!user)
-        return self->answer(
-          http_error(401, "forbidden",
-                     "no valid credential: see \"Credentials\" in "
-                     "docs/protocol.md"));
-      info.user = std::move(*user);
-      self->accept_upgrade(std::move(info), subprotocol);
-    });
+  from_.who().check(find_credentials(request, from_.who().mode()),
+                    [self = shared_from_this(), info = std::move(*client),
+                     subprotocol](std::optional<std::string> user) mutable {
+                      if (self->state_ != state::answering)
+                        return;
+                      if (!user)
+                        return self->answer(http_error(
+                          401, "forbidden",
+                          "no valid credential: see \"Credentials\" in "
+                          "docs/protocol.md"));
+                      info.user = std::move(*user);
+                      self->accept_upgrade(std::move(info), subprotocol);
+                    });
 }
 
 void session::accept_upgrade(client_info client,

@@ -95,8 +95,7 @@ int shard::wait_limit() const {
     return -1;
   if (next <= now_)
     return 0;
-  const auto ms
-    = std::chrono::ceil<core::milliseconds>(next - now_).count();
+  const auto ms = std::chrono::ceil<core::milliseconds>(next - now_).count();
   return static_cast<int>(std::min<std::int64_t>(ms, 60'000));
 }
 
@@ -144,8 +143,7 @@ void shard::handle_events(int timeout_ms) {
     const auto event = events_[events_at_++];
     if (event.data.ptr == nullptr) {
       std::uint64_t count = 0;
-      [[maybe_unused]] const auto got
-        = ::read(wake_fd_, &count, sizeof count);
+      [[maybe_unused]] const auto got = ::read(wake_fd_, &count, sizeof count);
     } else if (event.events != 0) {
       ++recent_events_;
       static_cast<ready_handler*>(event.data.ptr)->on_ready(event.events);
@@ -163,8 +161,7 @@ void shard::run_posted() {
   }
   if (running_posted_.empty())
     return;
-  counters_.tasks.fetch_add(running_posted_.size(),
-                            std::memory_order_relaxed);
+  counters_.tasks.fetch_add(running_posted_.size(), std::memory_order_relaxed);
   for (auto& task : running_posted_) {
     task();
     drain_soon();

@@ -4,7 +4,6 @@
 #include "net/timer_wheel.hpp"
 
 #include <boost/asio/io_context.hpp>
-
 #include <sys/epoll.h>
 
 #include <atomic>
@@ -182,8 +181,7 @@ private:
   };
   template <class F>
   static std::unique_ptr<small_task> make_small_task(F&& f) {
-    return std::make_unique<small_task_of<std::decay_t<F>>>(
-      std::forward<F>(f));
+    return std::make_unique<small_task_of<std::decay_t<F>>>(std::forward<F>(f));
   }
 
   void take_turn(int timeout_ms);

@@ -63,8 +63,7 @@ static_files::static_files(const std::string& folder) {
     one.body.assign(std::istreambuf_iterator<char>(in), {});
     std::array<char, 24> tag{};
     std::snprintf(tag.data(), tag.size(), "\"%016llx\"",
-                  static_cast<unsigned long long>(
-                    core::stable_hash(one.body)));
+                  static_cast<unsigned long long>(core::stable_hash(one.body)));
     one.etag = tag.data();
     files_["/" + fs::relative(i->path(), folder).generic_string()]
       = std::move(one);

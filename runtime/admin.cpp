@@ -132,8 +132,7 @@ admin_gateway::resume_expiry(const net::http_request& request) {
     return net::http_error(405, "bad_frame", "POST it");
   const auto shown = net::find_credentials(request, core::auth_mode::jwt);
   if (shown.bearer.size() != token_.size()
-      || CRYPTO_memcmp(shown.bearer.data(), token_.data(), token_.size())
-           != 0)
+      || CRYPTO_memcmp(shown.bearer.data(), token_.data(), token_.size()) != 0)
     return net::http_error(401, "forbidden",
                            "send the token of auth.admin_token_file as "
                            "Authorization: Bearer TOKEN");

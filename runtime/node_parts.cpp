@@ -31,8 +31,7 @@ void store_events::storage_failed(const std::string& what) {
   ::kill(::getpid(), SIGTERM);
 }
 
-void store_events::expired(std::string user,
-                           std::vector<core::server_id> ids) {
+void store_events::expired(std::string user, std::vector<core::server_id> ids) {
   auto* node = node_.load();
   if (node == nullptr)
     return;
@@ -41,8 +40,7 @@ void store_events::expired(std::string user,
                actors::messages_expired{std::move(user), std::move(ids)});
 }
 
-counters_sum sum_counters(actors::node_context& node,
-                          core::milliseconds wait) {
+counters_sum sum_counters(actors::node_context& node, core::milliseconds wait) {
   struct collected {
     std::mutex mutex;
     std::condition_variable arrived;
@@ -62,9 +60,8 @@ counters_sum sum_counters(actors::node_context& node,
     });
   }
   std::unique_lock lock(shared->mutex);
-  shared->sum.complete = shared->arrived.wait_for(lock, wait, [&] {
-    return shared->missing == 0;
-  });
+  shared->sum.complete = shared->arrived.wait_for(
+    lock, wait, [&] { return shared->missing == 0; });
   return shared->sum;
 }
 

@@ -6,13 +6,15 @@ namespace vartalap::storage {
 
 namespace {
 
-// Of a commit, in µs: while confirmations wait, when idle, and when the
-// journal is at its bound.
+// Of a commit, in µs: while confirmations wait, when idle (twice as much
+// with every commit that nobody has waited for), and when the journal is at
+// its bound.
 constexpr double busy_us = 5'000;
-constexpr double idle_us = 20'000;
+constexpr double idle_us = 10'000;
+constexpr unsigned idle_doublings_max = 4;
 constexpr double full_us = 50'000;
 constexpr std::size_t records_min = 32;
-constexpr std::size_t records_max = 8192;
+constexpr std::size_t records_max = 16384;
 
 } // namespace
 
@@ -40,9 +42,10 @@ settle_pace::share settle_pace::next(std::size_t puts,
   const auto upto = over ? last_ : due_upto_;
   if (upto <= done_upto_)
     return {};
-  auto budget = puts > 0 ? busy_us : idle_us;
+  idle_ = puts > 0 ? 0 : std::min(idle_ + 1, idle_doublings_max);
+  auto budget = puts > 0 ? busy_us : idle_us * (1U << idle_);
   if (over)
-    budget = full_us;
+    budget = std::max(budget, full_us);
   auto records = static_cast<std::size_t>(budget / cost_us_);
   // At the bound the journal must shrink, whatever that costs the commit.
   if (over)

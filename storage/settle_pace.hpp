@@ -49,6 +49,7 @@ private:
   std::uint64_t last_ = 0;
   std::uint64_t due_upto_ = 0;
   std::uint64_t done_upto_ = 0; ///< nothing at or below is left to settle
+  unsigned idle_ = 0;           ///< commits in a row without puts
   double cost_us_ = 40;         ///< of one record, smoothed
 };
 

@@ -30,9 +30,11 @@ namespace vartalap::storage {
 /// answered `full` and everything else goes on; failed is for good.
 class writer {
 public:
-  /// A commit takes at most so many operations and so much content.
-  static constexpr std::size_t operations_max = 512;
-  static constexpr std::size_t bytes_max = 4 * core::MiB;
+  /// A commit takes at most so many operations and so much content. Large,
+  /// because a sync costs the same whatever it covers; a commit of this size
+  /// takes some 25 ms.
+  static constexpr std::size_t operations_max = 4096;
+  static constexpr std::size_t bytes_max = 16 * core::MiB;
 
   /// Starts the thread. Everything given must outlive the writer.
   writer(const environment& env, published_index& index,

@@ -12,7 +12,7 @@ using core::cluster_options;
 
 constexpr std::int64_t second = 1'000'000; // durations are microseconds here
 constexpr std::int64_t minute = 60 * second;
-constexpr std::int64_t day = 24 * 60 * minute;
+constexpr std::int64_t day = 1440 * minute;
 constexpr std::int64_t kib = 1LL << 10;
 constexpr std::int64_t mib = 1LL << 20;
 constexpr std::int64_t gib = 1LL << 30;
@@ -151,7 +151,7 @@ void add_storage(std::vector<cluster_setting>& out) {
     "journal to its mailbox.")(
     "journal_bytes", &o::journal_bytes, size(mib, 1024 * gib),
     "Room of the journal; beyond it confirmations slow down.")(
-    "max_bytes", &o::max_bytes, size(16 * mib, 16 * 1024 * gib),
+    "max_bytes", &o::max_bytes, size(16 * mib, 16'384 * gib),
     "Size of the sparse map; new messages are refused from 85 % of it.")(
     "sweep_interval", &o::sweep_interval, duration(10'000, day),
     "How often the sweep for expired messages takes a bounded step.");

@@ -55,9 +55,9 @@ const std::vector<owner_rule>& owner_rules() {
 }
 
 /// Folders that have sources of their own, and the others with a README.
-constexpr std::string_view readme_folders[]
-  = {"core", "net",  "storage", "actors", "load", "runtime",
-     "web",  "docs", "bench",   "deploy", "test"};
+constexpr std::array<std::string_view, 11> readme_folders{
+  "core", "net",  "storage", "actors", "load", "runtime",
+  "web",  "docs", "bench",   "deploy", "test"};
 
 constexpr std::size_t header_lines_max = 300;
 constexpr std::size_t source_lines_max = 500;

@@ -312,8 +312,11 @@ core::envelope_ptr decode_envelope(const record_view& record,
   try {
     const auto refer
       = [](msgpack::type::object_type, std::size_t, void*) { return true; };
+    // No part can be larger than the whole, whatever its header declares.
+    const auto size = record.body.size();
+    const msgpack::unpack_limit limit{size, 0, size, size, 0, 4};
     const auto handle
-      = msgpack::unpack(record.body.data(), record.body.size(), refer);
+      = msgpack::unpack(record.body.data(), size, refer, nullptr, limit);
     const auto& body = handle.get();
     if (body.type != msgpack::type::ARRAY || body.via.array.size < 7)
       return nullptr;

@@ -215,7 +215,20 @@ ratio() {
   awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b }'
 }
 
-# row TITLE MEASUREMENT KEY FORMAT
+# missed_rate NAME SERVER: whether a fixed rate was not reached. Such a figure is
+# that of an overload, not of the rate.
+missed_rate() {
+  local rate
+  case $1 in
+    rate_2000) rate=2000 ;;
+    rate_10000 | many_10000) rate=10000 ;;
+    *) return 1 ;;
+  esac
+  awk -v got="$(median "$1" "$2" .throughput)" -v rate="$rate" \
+    'BEGIN { exit !(got < 0.98 * rate) }'
+}
+
+# row TITLE MEASUREMENT KEY FORMAT: a star marks a rate that was not reached.
 row() {
   local server value cells='' ours='' mosquitto='' floor=''
   for server in floor mosquitto vartalap; do
@@ -227,6 +240,7 @@ row() {
     esac
     # shellcheck disable=SC2059 # the format is one of ours
     [ -z "$value" ] || value=$(printf "$4" "$value")
+    [ -z "$value" ] || ! missed_rate "$2" "$server" || value+=' *'
     cells+=" ${value:-–} |"
   done
   [ -n "$ours$mosquitto$floor" ] || return 0
@@ -266,7 +280,7 @@ print_table() {
     echo "- $server: lost $(faults "$server" lost), duplicated $(faults "$server" duplicated), reordered $(faults "$server" reordered), unexpected $(faults "$server" unexpected)"
   done
   echo
-  echo "Medians of $RUNS interleaved runs of $DURATION, $(nproc) cores, $(uname -sr), $(filesystem) for the data, commit $(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown), $("$MOSQUITTO_BIN" -h | head -n 1); load average at the start $load_average."
+  echo "Medians of $RUNS interleaved runs of $DURATION, $(nproc) cores, $(uname -sr), $(filesystem) for the data, commit $(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown), $("$MOSQUITTO_BIN" -h | head -n 1); load average at the start $load_average. A star: the rate was not reached, the figure is that of an overload."
 }
 
 filesystem() { stat -f -c %T "$DATA_DIR"; }
@@ -292,6 +306,8 @@ check_tools() {
 check_tools
 mkdir -p "$results"
 load_average=$(cut -d ' ' -f 1 /proc/loadavg)
+awk -v load="$load_average" 'BEGIN { exit !(load > 0.5) }' \
+  && say "compare.sh: the machine is not quiet (load average $load_average): expect wrong figures"
 for ((run = 1; run <= RUNS; ++run)); do
   measure_all
 done

@@ -176,7 +176,8 @@ void session::close(unsigned code, std::string_view reason,
   if (retry_after_ms >= 0)
     text += (text.empty() ? "retry_after_ms=" : " retry_after_ms=")
             + std::to_string(retry_after_ms);
-  why.reason.assign(text.data(), text.size());
+  // Not assign(pointer, size): in Boost 1.74 that leaves it empty.
+  why.reason = beast::string_view(text.data(), text.size());
   closing_by_ = home_.now() + close_wait;
   home_.timers().arm(*this, closing_by_);
   ws_.async_close(why, [self = shared_from_this()](beast::error_code) {
@@ -193,8 +194,12 @@ void session::resume_reading() {
     return;
   paused_ = false;
   last_input_ = home_.now();
-  if (state_ == state::open)
-    do_read();
+  // In a task of its own: Beast fills the shard's scratch memory at once but
+  // completes later, and the reads of two sessions must not meet there.
+  home_.post([self = shared_from_this()] {
+    if (self->state_ == state::open)
+      self->do_read();
+  });
 }
 
 unsigned session::code_of(beast::error_code ec) const {

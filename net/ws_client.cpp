@@ -277,7 +277,9 @@ void ws_client::close(unsigned code, std::string_view reason) {
   close_code_ = code;
   websocket::close_reason why;
   why.code = static_cast<std::uint16_t>(code);
-  why.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), 120));
+  // Not assign(pointer, size): in Boost 1.74 that leaves it empty.
+  why.reason = beast::string_view(reason.data(),
+                                  std::min<std::size_t>(reason.size(), 120));
   home_.timers().arm(*this, home_.now() + close_wait);
   ws_.async_close(why, [self = shared_from_this()](beast::error_code) {
     self->finish(self->close_code_);
@@ -305,8 +307,12 @@ void ws_client::resume_reading() {
     return;
   paused_ = false;
   last_input_ = home_.now();
-  if (state_ == state::open)
-    do_read();
+  // In a task of its own: Beast fills the shard's scratch memory at once but
+  // completes later, and the reads of two clients must not meet there.
+  home_.post([self = shared_from_this()] {
+    if (self->state_ == state::open)
+      self->do_read();
+  });
 }
 
 void ws_client::shut() {

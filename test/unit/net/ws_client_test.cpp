@@ -272,6 +272,71 @@ TEST_CASE("ws_client that has paused gets one more frame at most") {
   CHECK(f.events.frames.size() == 100);
 }
 
+TEST_CASE("ws_clients that go on reading together do not mix their frames") {
+  fixture f;
+  struct fan final : net::gateway {
+    // Sends a hundred frames of its user's letter to whoever connects.
+    std::vector<std::shared_ptr<net::session>> open;
+    void websocket_opened(const std::shared_ptr<net::session>& opened,
+                          net::client_info client) override {
+      open.push_back(opened);
+      for (int i = 0; i < 100; ++i)
+        opened->send(std::string(300, client.user.front()), false);
+    }
+    void http(std::shared_ptr<net::http_request>, net::shard&,
+              net::http_reply) override {
+    }
+  } fan;
+  net::listener listener({&f.home}, "127.0.0.1:0", f.limits, f.auth, f.who, fan,
+                         f.log);
+  listener.start();
+  struct reader {
+    recorder events;
+    std::shared_ptr<net::ws_client> client;
+  };
+  std::vector<reader> readers(8);
+  struct pacemaker final : net::timer_node {
+    std::function<void()> action;
+    void on_timer(core::mono_time) override {
+      action();
+    }
+  } pace;
+  const auto again
+    = [&] { f.home.timers().arm(pace, f.home.now() + core::milliseconds{5}); };
+  pace.action = [&] {
+    std::size_t complete = 0;
+    for (auto& one : readers) {
+      complete += one.events.frames.size() == 100 ? 1 : 0;
+      one.client->resume_reading();
+    }
+    if (complete == readers.size())
+      f.home.stop();
+    again();
+  };
+  const deadline limit(f.home);
+  f.home.post([&] {
+    f.options.port = listener.port();
+    for (std::size_t i = 0; i < readers.size(); ++i) {
+      auto& one = readers[i];
+      f.options.target = std::string("/v1.0/wss/?user=")
+                         + static_cast<char>('a' + i);
+      std::string problem;
+      one.client
+        = net::ws_client::connect(f.home, f.options, one.events, problem);
+      one.events.when_frame = [&one] { one.client->pause_reading(); };
+    }
+    again();
+  });
+  f.home.run();
+  REQUIRE_FALSE(limit.fired);
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    const std::string mine(300, static_cast<char>('a' + i));
+    for (const auto& frame : readers[i].events.frames)
+      CHECK(frame == mine);
+    readers[i].client->abort(false);
+  }
+}
+
 TEST_CASE("ws_client says why it was refused") {
   fixture f;
   SECTION("by the server") {

@@ -83,8 +83,8 @@ void checker::repeated(std::uint32_t user, std::uint32_t device) {
   ++log_of(user, device).repeated;
 }
 
-void checker::unexpected(std::uint32_t user, std::uint32_t device) {
-  ++log_of(user, device).unexpected;
+void checker::unexpected(std::uint32_t user, std::uint32_t device, oddity why) {
+  ++log_of(user, device).unexpected[static_cast<std::size_t>(why)];
 }
 
 void checker::foreign(std::uint32_t user, std::uint32_t device) {
@@ -97,14 +97,19 @@ void checker::judge_device(std::uint32_t user, const device_log& log,
   result.duplicated += log.duplicated;
   result.duplicated_raw += log.repeated;
   result.reordered += log.reordered;
-  result.unexpected += log.unexpected;
+  for (std::size_t i = 0; i < oddities; ++i) {
+    result.unexpected_by[i] += log.unexpected[i];
+    result.unexpected += log.unexpected[i];
+  }
   result.foreign += log.foreign;
   for (const auto& [sender, seqs] : log.seen.senders()) {
     for (const auto seq : seqs) {
       const bool attempted = sender < sent_.size() && seq < sent_[sender].size()
                              && recipient_of(sent_[sender][seq]) == user;
-      if (!attempted)
-        ++result.unexpected;
+      if (attempted)
+        continue;
+      ++result.unexpected;
+      ++result.unexpected_by[static_cast<std::size_t>(oddity::unsent)];
     }
   }
 }

@@ -3,6 +3,7 @@
 #include "core/ids.hpp"
 #include "load/payload.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -28,6 +29,15 @@ private:
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> senders_;
 };
 
+/// Why a delivery is not what anybody sent.
+enum class oddity : std::uint8_t {
+  unreadable,  ///< no frame of the protocol
+  damaged,     ///< the content is not what was sent
+  misdirected, ///< ids, sender, recipient and content do not fit together
+  unsent,      ///< nobody sent such a message to this user
+};
+inline constexpr std::size_t oddities = 4;
+
 /// What a run came to. Deliveries are counted per device.
 struct verdict {
   std::uint64_t attempted = 0;
@@ -39,8 +49,9 @@ struct verdict {
   std::uint64_t duplicated = 0;     ///< got through the client's dedupe
   std::uint64_t duplicated_raw = 0; ///< dropped by the client's dedupe
   std::uint64_t reordered = 0;      ///< first arrivals against the serverIds
-  std::uint64_t unexpected = 0;     ///< never attempted, misdirected, damaged
-  std::uint64_t foreign = 0;        ///< left over from another run
+  std::uint64_t unexpected = 0;     ///< all that is odd
+  std::array<std::uint64_t, oddities> unexpected_by{}; ///< by `oddity`
+  std::uint64_t foreign = 0;           ///< left over from another run
   std::vector<message_key> lost_first; ///< some of them, for a look
 
   /// True where the server broke a promise.
@@ -72,7 +83,7 @@ public:
   /// A delivery that the device's dedupe dropped.
   void repeated(std::uint32_t user, std::uint32_t device);
   /// A delivery that is not what anybody sent.
-  void unexpected(std::uint32_t user, std::uint32_t device);
+  void unexpected(std::uint32_t user, std::uint32_t device, oddity why);
   /// A delivery of another run.
   void foreign(std::uint32_t user, std::uint32_t device);
 
@@ -91,7 +102,7 @@ private:
     std::uint64_t duplicated = 0;
     std::uint64_t repeated = 0;
     std::uint64_t reordered = 0;
-    std::uint64_t unexpected = 0;
+    std::array<std::uint64_t, oddities> unexpected{};
     std::uint64_t foreign = 0;
   };
 

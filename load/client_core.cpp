@@ -100,7 +100,7 @@ void client_core::on_frame(std::string_view frame, std::uint64_t now_us) {
   else if (const auto* refused = std::get_if<refusal>(&what))
     take(*refused, now_us);
   else
-    context_.book.unexpected(user_, device_);
+    context_.book.unexpected(user_, device_, oddity::unreadable);
 }
 
 bool client_core::is_genuine(const delivery& what,
@@ -124,8 +124,10 @@ void client_core::take(const delivery& what, std::uint64_t now_us) {
   const auto facts = context_.payloads.read(what.content);
   const auto order = core::server_id::from_hex(what.server_id);
   const auto id = context_.payloads.read_id(what.id);
-  if (!facts || !order || !id || !is_genuine(what, *facts))
-    return book.unexpected(user_, device_);
+  if (!facts)
+    return book.unexpected(user_, device_, oddity::damaged);
+  if (!order || !id || !is_genuine(what, *facts))
+    return book.unexpected(user_, device_, oddity::misdirected);
   if (!seen_.insert(*id))
     return book.repeated(user_, device_);
   book.arrived(user_, device_, facts->key, *order);

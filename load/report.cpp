@@ -11,6 +11,9 @@ namespace vartalap::load {
 
 namespace {
 
+constexpr std::array oddity_names{"unreadable", "damaged", "misdirected",
+                                  "unsent"};
+
 latency_summary summarize(const latency_histogram& h) {
   latency_summary s;
   s.count = h.count();
@@ -294,6 +297,9 @@ std::string to_text(const report& r) {
         + n(v.reordered) + " reordered, " + n(v.unexpected) + " unexpected, "
         + n(v.duplicated) + " duplicated (" + n(v.duplicated_raw)
         + " repeats dropped, " + n(v.foreign) + " of other runs)");
+  for (std::size_t i = 0; i < oddities; ++i)
+    if (v.unexpected_by[i] > 0)
+      row(std::string("  ") + oddity_names[i], n(v.unexpected_by[i]));
   for (const auto& key : v.lost_first)
     if (r.drained)
       row("  lost", payload_maker::user_name(key.sender) + " #" + n(key.seq));
@@ -326,6 +332,10 @@ std::string to_json(const report& r) {
   out.add("duplicated_raw", v.duplicated_raw);
   out.add("reordered", v.reordered);
   out.add("unexpected", v.unexpected);
+  std::map<std::string, std::uint64_t> unexpected_by;
+  for (std::size_t i = 0; i < oddities; ++i)
+    unexpected_by[oddity_names[i]] = v.unexpected_by[i];
+  out.add("unexpected_by", unexpected_by);
   out.add("foreign", v.foreign);
   out.add("unconfirmed", v.unconfirmed);
   out.add("reconnects", r.reconnects);

@@ -146,7 +146,7 @@ server_sample look_at_server(int pid, const std::string& admin,
   }
   if (!admin.empty())
     if (const auto text = http_get(admin, "/metrics", token))
-      sample.appended = metric_of(*text, "vartalap_store_appended_total");
+      sample.appended = metric_of(*text, "vartalap_storage_appended_total");
   return sample;
 }
 

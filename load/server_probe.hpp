@@ -30,7 +30,7 @@ struct server_sample {
   std::uint64_t at_us = 0; ///< monotonic clock
   std::optional<std::uint64_t> cpu_ns;
   std::optional<std::uint64_t> pss_bytes;
-  std::optional<double> appended; ///< vartalap_store_appended_total
+  std::optional<double> appended; ///< vartalap_storage_appended_total
 };
 
 /// Looks at the process `pid` (0: not) and the admin listener (empty: not).

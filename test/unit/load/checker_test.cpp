@@ -139,7 +139,7 @@ TEST_CASE("checker sees what nobody sent and what went to the wrong user") {
     f.book.arrived(0, 0, f.sent[0], {9, 0});
   }
   SECTION("a damaged content") {
-    f.book.unexpected(1, 0);
+    f.book.unexpected(1, 0, load::oddity::damaged);
   }
   const auto v = f.book.judge();
   CHECK(v.unexpected == 1);

@@ -106,6 +106,11 @@ void operation_queue::absorb(request&& what) {
 
 void operation_queue::absorb_put(queued& entry) {
   const auto& put = std::get<op::put>(entry.what.what);
+  const auto& user = put.message->to;
+  if (user.empty() || user.size() > core::user_id_bytes_max) {
+    entry.state = fate::unusable;
+    return;
+  }
   if (backlog_bytes_ > bytes_max) {
     entry.state = fate::refused;
     return;

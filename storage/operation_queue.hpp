@@ -21,7 +21,8 @@ enum class fate : std::uint8_t {
   met_put,     ///< a remove that met its put: nothing to do, unless an older
                ///< copy of the message is on disk
   merged,      ///< an ack that went into its waiting put
-  refused,     ///< a put beyond what the queue holds
+  refused,     ///< a put for which there is no room
+  unusable,    ///< a put that names no user whom a key can hold
 };
 
 struct queued {

@@ -30,7 +30,7 @@ void settle_pace::appended(std::uint64_t last, core::mono_time now) {
     marks_.push_back({now, last});
 }
 
-settle_pace::share settle_pace::next(std::size_t puts,
+settle_pace::share settle_pace::next(std::size_t waiting, std::size_t puts,
                                      std::uint64_t journal_bytes,
                                      core::mono_time now) {
   while (!marks_.empty()
@@ -42,8 +42,8 @@ settle_pace::share settle_pace::next(std::size_t puts,
   const auto upto = over ? last_ : due_upto_;
   if (upto <= done_upto_)
     return {};
-  idle_ = puts > 0 ? 0 : std::min(idle_ + 1, idle_doublings_max);
-  auto budget = puts > 0 ? busy_us : idle_us * (1U << idle_);
+  idle_ = waiting > 0 ? 0 : std::min(idle_ + 1, idle_doublings_max);
+  auto budget = waiting > 0 ? busy_us : idle_us * (1U << idle_);
   if (over)
     budget = std::max(budget, full_us);
   auto records = static_cast<std::size_t>(budget / cost_us_);

@@ -26,8 +26,9 @@ public:
   };
 
   /// The part of the next commit.
-  /// @param puts How many messages wait for that commit.
-  share next(std::size_t puts, std::uint64_t journal_bytes,
+  /// @param waiting How many operations wait for that commit.
+  /// @param puts How many of them add to the journal.
+  share next(std::size_t waiting, std::size_t puts, std::uint64_t journal_bytes,
              core::mono_time now);
 
   /// What became of it: `records` left the journal in `took`.
@@ -49,7 +50,7 @@ private:
   std::uint64_t last_ = 0;
   std::uint64_t due_upto_ = 0;
   std::uint64_t done_upto_ = 0; ///< nothing at or below is left to settle
-  unsigned idle_ = 0;           ///< commits in a row without puts
+  unsigned idle_ = 0;           ///< commits in a row that nobody waited for
   double cost_us_ = 40;         ///< of one record, smoothed
 };
 

@@ -75,8 +75,6 @@ void write_batch::apply(const queued& entry) {
 
 void write_batch::carry_out(const op::put& what) {
   const auto& message = *what.message;
-  if (!is_storable(message.to))
-    return;
   if (what.raise_offline)
     raise_offline(message.to);
   // A message that is on disk already only learns of more acknowledgements.

@@ -50,7 +50,7 @@ completion completion_of(const queued& entry, bool failed) {
   }
   if (entry.state == fate::refused)
     out.result = outcome::full;
-  if (failed)
+  if (failed || entry.state == fate::unusable)
     out.result = outcome::failed;
   return out;
 }
@@ -74,6 +74,7 @@ writer::writer(const environment& env, published_index& index,
   status_.journal_bytes = table_bytes(txn.get(), env_.all().journal);
   status_.settled_records = record_count(txn.get(), env_.all().mailboxes);
   status_.commits = state_.commits;
+  status_.quarantined = state_.quarantined; // found by the start itself
   check_room();
   thread_ = std::thread{[this] { run(); }};
 }
@@ -248,7 +249,8 @@ writer::extras writer::choose_extras(core::instant now) {
   status_.expiry_paused = clock_.paused();
   // Settling needs pages of its own before it gives others back.
   if (status_.map_used_bytes <= status_.map_bytes / 100 * settle_percent_max)
-    out.settle = pace_.next(puts, status_.journal_bytes, now.mono);
+    out.settle
+      = pace_.next(batch_.size(), puts, status_.journal_bytes, now.mono);
   out.sweep = now.mono >= next_sweep_;
   return out;
 }
@@ -257,7 +259,8 @@ bool writer::has_work(std::span<const queued> batch, const extras& more) const {
   if (more.sweep || more.settle.records > 0 || !damage_.empty())
     return true;
   return std::any_of(batch.begin(), batch.end(), [](const auto& entry) {
-    return entry.state != fate::refused && entry.state != fate::merged;
+    return entry.state == fate::live || entry.state == fate::annihilated
+           || entry.state == fate::met_put;
   });
 }
 

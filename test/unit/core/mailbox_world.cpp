@@ -400,14 +400,7 @@ void mailbox_world::crash() {
     }
   }
   for (auto& [serverid, m] : messages_) {
-    if (m.over && disk_.has(serverid)) {
-      // Its removal was not committed: it comes again, to new devices too.
-      for (auto& [name, who] : clients_) {
-        who.troubled.insert(serverid);
-      }
-    }
-    m.over = !disk_.has(serverid);
-    m.stored = !m.over;
+    m.stored = disk_.has(serverid);
     for (auto& [name, who] : clients_) {
       // A device whose record did not reach the disk is new when it returns;
       // what it acknowledged before it was deleted still counts there.
@@ -422,7 +415,25 @@ void mailbox_world::crash() {
   for (const auto& [name, record] : disk_.devices) {
     known_[name] = record.cancelled_upto;
   }
+  reread_disk();
   open();
+}
+
+// What was asked of storage and failed is as if it had not been asked.
+void mailbox_world::reread_disk() {
+  for (auto& [serverid, m] : messages_) {
+    const auto hit = disk_.records.find(serverid);
+    const bool is_back = m.over && hit != disk_.records.end();
+    m.over = hit == disk_.records.end();
+    for (auto& [name, who] : clients_) {
+      if (is_back) {
+        who.troubled.insert(serverid); // comes again, to new devices too
+      }
+      if (!m.over && hit->second.acked.count(name) == 0) {
+        who.acked.erase(serverid);
+      }
+    }
+  }
 }
 
 void mailbox_world::close_when_idle() {
@@ -441,9 +452,10 @@ void mailbox_world::close_when_idle() {
   mailbox_.reset();
   mailbox_ = std::make_unique<core::mailbox>("bob", *context_);
   mailbox_->open(disk_.snapshot(), now_);
-  for (auto& [serverid, m] : messages_) {
-    m.over = !disk_.has(serverid);
-  }
+  // An event that was raised after its message was stored is not on disk: it
+  // may be raised once more.
+  raised_ = disk_.offline_raised;
+  reread_disk();
 }
 
 void mailbox_world::settle() {

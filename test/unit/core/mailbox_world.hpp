@@ -42,6 +42,10 @@ public:
     return log_;
   }
 
+  const core::mailbox_counters& counters() const noexcept {
+    return counters_;
+  }
+
 private:
   using name_and_id = std::pair<std::string, std::string>; // from, id
 
@@ -125,6 +129,7 @@ private:
   void do_ack(client& who, const core::envelope_ptr& what, unsigned how);
   void hang_up(client& who);
   void open();
+  void reread_disk();
   void check();
   void check_client(const client& who);
   void check_outcome();

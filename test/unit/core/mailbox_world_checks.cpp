@@ -172,7 +172,8 @@ void mailbox_world::on(const effect::fetch& x) {
   require(std::is_sorted(x.serverids.begin(), x.serverids.end()),
           "a fetch out of order");
   for (const auto serverid : x.serverids) {
-    require(disk_.has(serverid), "a fetch of what is not on disk");
+    require(disk_.has(serverid) || messages_.at(serverid).excused,
+            "a fetch of what is not on disk");
   }
   fetch_ = x.serverids;
 }

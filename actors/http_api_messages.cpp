@@ -176,6 +176,8 @@ void http_api::post_messages(const http_call_ptr& call) {
                         call->request().body, call->request().param("format")));
   if (!texts)
     return;
+  if (texts->empty())
+    return call->answer(201, wants_acks ? net::api::acks_body({}) : "{}");
   const auto limits = limits_of(node_.options.limits);
   const auto now = node_.shards[call->home().index()]->now().wall;
   std::vector<net::client_frame> frames;

@@ -83,6 +83,7 @@ private:
   node_end end();
   bool wait_for_clients();
   bool end_mailboxes();
+  void take_down();
 
   core::cluster_options options_;
   core::node_options me_;
@@ -153,7 +154,13 @@ node::impl::impl(core::cluster_options options, const std::string& name,
                                                             rates_,   {},
                                                             {},       {}} {
   start_actors();
-  start_ports();
+  try {
+    start_ports();
+  } catch (...) {
+    // A port is taken, say: actors that run would keep the system waiting.
+    take_down();
+    throw;
+  }
 }
 
 void node::impl::start_actors() {
@@ -341,6 +348,10 @@ node_end node::impl::end() {
 }
 
 node::impl::~impl() {
+  take_down();
+}
+
+void node::impl::take_down() {
   ending_.store(true);
   store_->close();
   workers_.stop();

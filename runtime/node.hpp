@@ -11,9 +11,9 @@ namespace vartalap::runtime {
 
 /// How a node ended.
 enum class node_end : int {
-  orderly = 0,          ///< everything closed, nothing left to do
-  forced = 1,           ///< something did not end in time; nothing is lost
-  storage_failed = 70,  ///< an I/O error: the disk is to be looked at
+  orderly = 0,         ///< everything closed, nothing left to do
+  forced = 1,          ///< something did not end in time; nothing is lost
+  storage_failed = 70, ///< an I/O error: the disk is to be looked at
 };
 
 /// One node, assembled: shards, storage, actors, client port, administration.
@@ -22,9 +22,8 @@ public:
   /// Opens storage and the ports, starts the threads; clients are served from
   /// `serve` on.
   /// @throws std::runtime_error with a text for the operator.
-  node(core::cluster_options options, std::string name,
-       std::string config_file, core::log_port& log,
-       process_metrics& metrics);
+  node(core::cluster_options options, std::string name, std::string config_file,
+       core::log_port& log, process_metrics& metrics);
   ~node();
   node(const node&) = delete;
   node& operator=(const node&) = delete;

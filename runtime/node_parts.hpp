@@ -52,7 +52,6 @@ struct counters_sum {
   std::size_t open_websockets = 0;
   bool complete = true;
 };
-counters_sum sum_counters(actors::node_context& node,
-                          core::milliseconds wait);
+counters_sum sum_counters(actors::node_context& node, core::milliseconds wait);
 
 } // namespace vartalap::runtime

@@ -87,6 +87,7 @@ void writer::submit(std::vector<request> batch) {
   if (queue_.submit(batch))
     return;
   std::vector<queued> late;
+  late.reserve(batch.size());
   for (auto& what : batch)
     late.push_back({std::move(what)});
   std::vector<std::vector<completion>> answers;

@@ -6,8 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <unordered_map>
+#include <memory>
+#include <vector>
 
 namespace vartalap::core {
 
@@ -25,7 +25,7 @@ struct dedupe_record {
 /// Accepted message ids of one shard: those still pending (pinned) and those
 /// finished within `delivery.dedupe_for`, at most `delivery.dedupe_ids` of
 /// the latter (oldest go first). Single-threaded: belongs to its shard.
-/// O(1) per operation.
+/// O(1) per operation and about 110 bytes per id; memory is kept for reuse.
 class dedupe_window {
 public:
   dedupe_window(milliseconds keep, std::size_t ids_max);
@@ -51,25 +51,50 @@ public:
   std::size_t size() const noexcept;
 
 private:
-  struct slot {
-    dedupe_record record;
-    bool pinned = true;
-    std::uint64_t generation = 0; ///< of the release that may drop it
-  };
-  struct finished {
+  using node_index = std::uint32_t;
+  static constexpr node_index none = 0xffffffff;
+  static constexpr std::size_t chunk_nodes = 1024;
+
+  /// One record. Finished ones form a list in the order of their release,
+  /// free ones a list through `next`.
+  struct node {
     dedupe_key key;
-    mono_time until;
-    std::uint64_t generation;
+    dedupe_record record;
+    mono_time until{};
+    node_index previous = none;
+    node_index next = none;
+    bool pinned = true;
   };
 
+  /// A place of the hash table: open addressing, at most half full. The
+  /// fingerprint gives the home place too, so that probing and erasing touch
+  /// no other record.
+  struct place {
+    std::uint32_t fingerprint = 0;
+    node_index index = none;
+  };
+
+  node& at(node_index index) noexcept;
+  std::size_t find_place(const dedupe_key& key) const noexcept;
+  void grow();
+  node_index take_node();
+  void append_finished(node_index index) noexcept;
+  void unlink_finished(node_index index) noexcept;
+  void erase_place(std::size_t hole) noexcept;
+
   /// Drops up to `limit` finished records that are too old or too many.
-  void drop(mono_time now, int limit);
+  void drop(mono_time now, int limit) noexcept;
 
   microseconds keep_;
   std::size_t ids_max_;
-  std::uint64_t generation_ = 0;
-  std::unordered_map<dedupe_key, slot> slots_;
-  std::deque<finished> finished_;
+  std::size_t size_ = 0;
+  std::size_t finished_ = 0;
+  node_index oldest_ = none; ///< of the finished
+  node_index newest_ = none;
+  node_index free_ = none;
+  node_index used_ = 0; ///< nodes that were ever taken
+  std::vector<std::unique_ptr<node[]>> chunks_;
+  std::vector<place> places_;
 };
 
 } // namespace vartalap::core

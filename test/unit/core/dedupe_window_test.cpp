@@ -2,6 +2,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <random>
+
 namespace vartalap::core {
 
 using namespace std::chrono_literals;
@@ -60,6 +65,55 @@ TEST_CASE("dedupe_window keeps an id that is pending again") {
   CHECK(window.find(key(1))->serverid == server_id{2, 1});
   window.erase(key(1));
   CHECK(window.find(key(1)) == nullptr);
+}
+
+TEST_CASE("dedupe_window agrees with a plain map") {
+  // Few fingerprints, so that runs of the table form, wrap and heal.
+  std::mt19937_64 random{1};
+  dedupe_window window{1h, 50};
+  std::map<std::uint64_t, std::uint64_t> pinned; // key to serverid
+  std::map<std::uint64_t, std::uint64_t> finished;
+  std::deque<std::uint64_t> order;
+  for (std::uint64_t step = 1; step < 100'000; ++step) {
+    const auto n = random() % 200;
+    const dedupe_key k{n % 40 * 7, n};
+    switch (random() % 4) {
+      case 0:
+        window.insert(k, {{step, 1}});
+        pinned[n] = step;
+        std::erase(order, n);
+        finished.erase(n);
+        break;
+      case 1:
+        window.release(k, start, start);
+        if (pinned.count(n) > 0) {
+          finished[n] = pinned[n];
+          pinned.erase(n);
+          order.push_back(n);
+          if (order.size() > 50) {
+            finished.erase(order.front());
+            order.pop_front();
+          }
+        }
+        break;
+      case 2:
+        window.erase(k);
+        pinned.erase(n);
+        finished.erase(n);
+        std::erase(order, n);
+        break;
+      default:
+        break;
+    }
+    REQUIRE(window.size() == pinned.size() + finished.size());
+    const auto* found = window.find(k);
+    const auto known = pinned.count(n) + finished.count(n);
+    REQUIRE((found != nullptr) == (known == 1));
+    if (found != nullptr) {
+      REQUIRE(found->serverid.high
+              == (pinned.count(n) > 0 ? pinned[n] : finished[n]));
+    }
+  }
 }
 
 } // namespace vartalap::core

@@ -93,6 +93,48 @@ TEST_CASE_METHOD(mailbox_fixture,
 }
 
 TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox stores at once what a device owes that is added") {
+  attach("phone", 1);
+  receive("m1");
+  CHECK(count<effect::store>() == 0);
+  out.clear();
+  CHECK(box->add_device("laptop", now, out));
+  CHECK(count<effect::store>() == 1);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox smooths ack times and leaves out those of resends") {
+  attach("phone", 1);
+  const auto answer_after = [&](core::microseconds span) {
+    const auto id = receive(std::to_string(now.mono.time_since_epoch() / 1us));
+    box->written(1, 1000);
+    pass(span);
+    ack("phone", id);
+  };
+  answer_after(40ms);
+  answer_after(200ms); // 40 + 160 / 8 = 60
+  answer_after(delivery.ack_timeout + 1s);
+  receive("m");
+  pass(239ms);
+  CHECK(count<effect::store>() == 0);
+  pass(1ms);
+  CHECK(count<effect::store>() == 1);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox drops stored messages that only absent devices owe") {
+  attach("phone", 1);
+  out.clear();
+  box->add_device("laptop", now, out);
+  const auto id = receive("m1");
+  committed(id);
+  CHECK(counters.memory_bytes > 0); // in flight to the phone
+  ack("phone", id);
+  CHECK(counters.memory_bytes == 0);
+  CHECK(counters.pending == 1);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
                  "mailbox names the devices that acknowledged when it stores") {
   attach("phone", 1);
   attach("laptop", 2);
@@ -175,6 +217,7 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(count<effect::refuse>() == 2);
   CHECK(counters.pending == 0);
   CHECK(counters.refused == 1);
+  CHECK(dedupe.size() == 0);
   CHECK(receive("m1") != id); // a new attempt
   CHECK(all<effect::store>().at(0).raise_offline);
 }
@@ -256,11 +299,15 @@ TEST_CASE_METHOD(mailbox_fixture,
 TEST_CASE_METHOD(mailbox_fixture,
                  "mailbox holds limits.mailbox_bytes and no more") {
   limits.mailbox_bytes = 2 * message("m1")->weight();
-  receive("m1");
+  const auto first = receive("m1");
   receive("m2");
   CHECK(count<effect::refuse>() == 0);
   receive("m3");
   CHECK(count<effect::refuse>() == 1);
+  attach("phone", 1);
+  ack("phone", first);
+  receive("m3");
+  CHECK(count<effect::refuse>() == 0);
 }
 
 TEST_CASE_METHOD(mailbox_fixture,
@@ -286,8 +333,7 @@ TEST_CASE_METHOD(mailbox_fixture,
   auto to_bob = message("g1");
   auto to_carol = message("g1");
   to_bob->to = to_carol->to = "group";
-  receive(to_bob);
-  CHECK(count<effect::store>() == 1);
+  committed(receive(to_bob));
   out.clear();
   other.receive(to_carol, origin(), now, out);
   CHECK(count<effect::store>() == 1);

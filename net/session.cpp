@@ -60,8 +60,12 @@ void session::on_accepted(beast::error_code ec, client_info client) {
 }
 
 void session::do_read() {
-  if (reading_ || paused_ || state_ == state::closed)
+  if (reading_ || state_ == state::closed)
     return;
+  if (paused_)
+    // The run ends here, with what it has gathered: whoever paused waits for
+    // answers to just that.
+    return on_input_end();
   reading_ = true;
   ws_.async_read_some(
     boost::asio::buffer(home_.payload_scratch(), shard::scratch_size),

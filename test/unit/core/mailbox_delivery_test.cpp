@@ -107,6 +107,25 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(ack("phone", third));
 }
 
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox calls stuck what ends a connection while alone") {
+  delivery.max_retries = 0;
+  attach("phone", 1);
+  receive("m1");
+  receive("m2");
+  exhaust(*this, 1);
+  attach("phone", 2);
+  detach(2); // it was not even written
+  CHECK(counters.stuck == 0);
+  attach("phone", 3);
+  CHECK(delivered(3) == "m1");
+  box->written(3, 1);
+  detach(3);
+  CHECK(counters.stuck == 1);
+  attach("phone", 4);
+  CHECK(delivered(4) == "m2 m1");
+}
+
 TEST_CASE_METHOD(mailbox_fixture, "mailbox is not blocked by a stuck message") {
   delivery.max_retries = 0;
   attach("phone", 1);

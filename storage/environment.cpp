@@ -6,7 +6,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <stdexcept>
 #include <string_view>
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr unsigned readers_max = 512;
 constexpr std::size_t free_lists_max = 65536;
+constexpr off_t unfinished_bytes_max = 256 * 1024;
 
 constexpr std::string_view key_format = "format";
 constexpr std::string_view key_node = "node_uuid";
@@ -129,19 +132,25 @@ environment::environment(const std::string& directory,
 void environment::open_env(const core::storage_options& options) {
   const auto& path = directory_.path();
   MDB_env* raw = nullptr;
-  if (const auto code = mdb_env_create(&raw); code != 0)
-    fail(path, code, "open");
+  if (const auto made = mdb_env_create(&raw); made != 0)
+    fail(path, made, "open");
   env_.reset(raw);
   mdb_env_set_maxdbs(raw, 16);
   mdb_env_set_maxreaders(raw, readers_max);
-  if (const auto code = mdb_env_set_mapsize(raw, options.max_bytes); code != 0)
-    fail(path, code, "size the map of");
+  if (const auto sized = mdb_env_set_mapsize(raw, options.max_bytes);
+      sized != 0)
+    fail(path, sized, "size the map of");
   // Only these flags: without sync a power cut corrupts, with a writable map
   // a full disk kills.
   unsigned flags = MDB_NOTLS;
   if (options.durability == core::durability_mode::relaxed)
     flags |= MDB_NOMETASYNC;
-  if (const auto code = mdb_env_open(raw, path.c_str(), flags, 0600); code != 0)
+  const auto code = mdb_env_open(raw, path.c_str(), flags, 0600);
+  if (code == MDB_INVALID && discard_unfinished()) {
+    open_env(options);
+    return;
+  }
+  if (code != 0)
     fail(path, code, "open");
   MDB_envinfo info{};
   mdb_env_info(raw, &info);
@@ -150,6 +159,18 @@ void environment::open_env(const core::storage_options& options) {
       "storage.max_bytes (" + std::to_string(options.max_bytes)
       + ") is less than what the message store in " + path + " holds ("
       + std::to_string(info.me_mapsize) + " bytes): raise it"};
+}
+
+// A power cut during the very first start can leave a data file that is no
+// environment yet. Nothing was confirmed before `node` was written.
+bool environment::discard_unfinished() {
+  env_.reset();
+  const auto data = directory_.path() + "/data.mdb";
+  struct stat found {};
+  if (directory_.has(node_marker) || ::stat(data.c_str(), &found) != 0
+      || found.st_size > unfinished_bytes_max)
+    return false;
+  return std::rename(data.c_str(), (data + ".unfinished").c_str()) == 0;
 }
 
 bool environment::is_new() const {

@@ -88,6 +88,7 @@ public:
 
 private:
   void open_env(const core::storage_options& options);
+  bool discard_unfinished();
   bool is_new() const;
   void create();
   void check_identity();

@@ -128,9 +128,11 @@ void cork_stream::try_read() {
   if (read->try_finish(*this) || *alive == nullptr)
     return;
   if (error_)
-    read->fail(error_);
-  else
-    waiting_ = std::move(read);
+    return read->fail(error_);
+  waiting_ = std::move(read);
+  // What looked readable was not: the run is over after all.
+  if (observer_ != nullptr)
+    observer_->on_input_end();
 }
 
 std::string_view cork_stream::take_input() {

@@ -18,7 +18,7 @@ namespace {
 
 constexpr unsigned readers_max = 512;
 constexpr std::size_t free_lists_max = 65536;
-constexpr off_t unfinished_bytes_max = 256 * 1024;
+constexpr off_t unfinished_bytes_max = 256L * 1024;
 
 constexpr std::string_view key_format = "format";
 constexpr std::string_view key_node = "node_uuid";

@@ -1,8 +1,18 @@
 #include "storage/published_index.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <stdexcept>
 
 namespace vartalap::storage {
+
+namespace {
+
+// Between a commit and its index there are microseconds; a writer that died
+// there must not hold its readers for ever.
+constexpr std::chrono::seconds publish_time_max{10};
+
+} // namespace
 
 published_index::reading published_index::begin(std::string_view user) {
   std::unique_lock lock{mutex_};
@@ -17,7 +27,8 @@ published_index::reading published_index::begin(std::string_view user) {
     // The commit is visible, its index is not yet: the writer is about to
     // publish.
     txn.reset();
-    changed_.wait(lock);
+    if (changed_.wait_for(lock, publish_time_max) == std::cv_status::timeout)
+      throw std::runtime_error{"the store's writer does not go on"};
   }
 }
 

@@ -26,7 +26,7 @@ public:
   };
 
   /// Any thread. Waits where a commit is just being published.
-  /// @throws lmdb_error
+  /// @throws lmdb_error, or std::runtime_error where the writer hangs.
   reading begin(std::string_view user);
 
   /// The writer, once the transaction of that number is committed.

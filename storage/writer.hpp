@@ -34,7 +34,7 @@ public:
   /// because a sync costs the same whatever it covers; a commit of this size
   /// takes some 25 ms.
   static constexpr std::size_t operations_max = 4096;
-  static constexpr std::size_t bytes_max = 16 * core::MiB;
+  static constexpr std::size_t bytes_max = 4 * core::MiB;
 
   /// Starts the thread. Everything given must outlive the writer.
   writer(const environment& env, published_index& index,

@@ -7,8 +7,10 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace vartalap::net {
 
@@ -20,6 +22,9 @@ namespace {
 
 /// All header fields together; larger ones get 431.
 constexpr std::uint32_t header_bytes_max = 8 * 1024;
+
+/// 16 bytes in base64.
+constexpr std::size_t key_chars = 24;
 
 /// A body may carry many messages: POST /messages takes batches.
 constexpr std::uint64_t body_bytes_max = 4 * core::MiB;
@@ -44,6 +49,32 @@ std::string_view ambiguity(const http::fields& fields) {
       && fields.count(http::field::transfer_encoding) != 0)
     return "Content-Length and Transfer-Encoding exclude each other";
   return {};
+}
+
+http_response body_too_large() {
+  return http_error(413, "too_large",
+                    "the request's body is over 4 MiB: send fewer messages at "
+                    "once");
+}
+
+/// Why a request to upgrade is none of RFC 6455; nothing where it is one.
+/// What is checked here would otherwise be answered by Beast, as plain text.
+std::optional<http_response> malformed_upgrade(const http::fields& fields) {
+  if (fields.count(http::field::transfer_encoding) != 0
+      || (fields.count(http::field::content_length) != 0
+          && fields[http::field::content_length] != "0"))
+    return http_error(400, "bad_frame", "an upgrade has no body");
+  if (fields.count(http::field::sec_websocket_key) != 1
+      || fields[http::field::sec_websocket_key].size() != key_chars)
+    return http_error(400, "bad_frame",
+                      "an upgrade has one Sec-WebSocket-Key of 16 bytes in "
+                      "base64");
+  if (fields[http::field::sec_websocket_version] == "13")
+    return std::nullopt;
+  auto refused
+    = http_error(426, "bad_frame", "Sec-WebSocket-Version must be 13");
+  refused.headers.emplace_back("Sec-WebSocket-Version", "13");
+  return refused;
 }
 
 } // namespace
@@ -97,6 +128,8 @@ void session::on_header(beast::error_code ec) {
     if (ec == http::error::header_limit)
       return answer(
         http_error(431, "too_large", "the request's headers are over 8 KiB"));
+    if (ec == http::error::body_limit)
+      return answer(body_too_large());
     if (ec == http::error::end_of_stream
         || ec.category() != make_error_code(http::error::bad_method).category())
       return finish(0);
@@ -134,6 +167,8 @@ void session::upgrade() {
   if (!from_.to().serves_websockets()
       || (request.path != "/wss/" && request.path != "/wss"))
     return answer(http_error(404, "bad_frame", "WebSockets are at /v1.0/wss/"));
+  if (auto refused = malformed_upgrade(http_->parser.get()))
+    return answer(std::move(*refused));
   if (http_->buffer.size() != 0)
     return answer(http_error(400, "bad_frame",
                              "bytes after the upgrade request: wait for the "
@@ -183,9 +218,7 @@ void session::on_body(beast::error_code ec) {
   if (state_ != state::request)
     return;
   if (ec == http::error::body_limit)
-    return answer(http_error(413, "too_large",
-                             "the request's body is over 4 MiB: send fewer "
-                             "messages at once"));
+    return answer(body_too_large());
   if (ec)
     return finish(0);
   serve_http();

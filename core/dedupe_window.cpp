@@ -102,7 +102,7 @@ void dedupe_window::drop(mono_time now, int limit) noexcept {
 }
 
 dedupe_window::node& dedupe_window::at(node_index index) noexcept {
-  return chunks_[index / chunk_nodes][index % chunk_nodes];
+  return (*chunks_[index / chunk_nodes])[index % chunk_nodes];
 }
 
 // Where the key is, or where it belongs. The table is never full.
@@ -113,7 +113,7 @@ std::size_t dedupe_window::find_place(const dedupe_key& key) const noexcept {
   for (; places_[i].index != none; i = (i + 1) & mask) {
     const auto index = places_[i].index;
     if (places_[i].fingerprint == fingerprint
-        && chunks_[index / chunk_nodes][index % chunk_nodes].key == key) {
+        && (*chunks_[index / chunk_nodes])[index % chunk_nodes].key == key) {
       break;
     }
   }
@@ -143,7 +143,7 @@ dedupe_window::node_index dedupe_window::take_node() {
     return index;
   }
   if (used_ % chunk_nodes == 0) {
-    chunks_.push_back(std::make_unique<node[]>(chunk_nodes));
+    chunks_.push_back(std::make_unique<chunk>());
   }
   return used_++;
 }

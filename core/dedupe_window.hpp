@@ -4,6 +4,7 @@
 #include "core/ids.hpp"
 #include "core/units.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -66,6 +67,8 @@ private:
     bool pinned = true;
   };
 
+  using chunk = std::array<node, chunk_nodes>;
+
   /// A place of the hash table: open addressing, at most half full. The
   /// fingerprint gives the home place too, so that probing and erasing touch
   /// no other record.
@@ -93,7 +96,7 @@ private:
   node_index newest_ = none;
   node_index free_ = none;
   node_index used_ = 0; ///< nodes that were ever taken
-  std::vector<std::unique_ptr<node[]>> chunks_;
+  std::vector<std::unique_ptr<chunk>> chunks_;
   std::vector<place> places_;
 };
 

@@ -207,9 +207,9 @@ void mailbox::trim() noexcept {
   }
   // From the end: the newest are needed last.
   const auto entries = entries_.all();
-  for (auto at = entries.rbegin(); at != entries.rend(); ++at) {
-    if (!at->gone) {
-      drop_if_unneeded(*at);
+  for (auto i = entries.size(); i > 0; --i) {
+    if (auto& entry = entries[i - 1]; !entry.gone) {
+      drop_if_unneeded(entry);
     }
   }
 }

@@ -4,9 +4,17 @@
 
 #include <caf/actor_cast.hpp>
 
+#include <cstdint>
 #include <utility>
 
 namespace vartalap::actors {
+
+namespace {
+
+/// The least that clients of a closing node wait before they come back.
+constexpr std::int64_t come_back_after_ms = 500;
+
+} // namespace
 
 client_gateway::client_gateway(caf::actor_system& system, node_context& node,
                                const net::static_files& files,
@@ -22,6 +30,9 @@ void client_gateway::websocket_opened(
   auto* actor = static_cast<connection_actor*>(
     caf::actor_cast<caf::abstract_actor*>(handle));
   actor->opened(handle);
+  // Accepted before the listener stopped: `close_all` may have passed by.
+  if (closing_.load())
+    tell(handle, going_away{come_back_after_ms});
 }
 
 void client_gateway::http(std::shared_ptr<net::http_request> request,
@@ -33,13 +44,15 @@ void client_gateway::http(std::shared_ptr<net::http_request> request,
 }
 
 void client_gateway::close_all(core::milliseconds spread) {
+  closing_.store(true);
   for (auto& context : node_.shards) {
     auto* shard = context.get();
     shard->home.post([shard, spread] {
       const auto n = static_cast<std::int64_t>(shard->connections.size());
       std::int64_t i = 0;
       for (const auto& one : shard->connections)
-        tell(one.second, going_away{500 + spread.count() * i++ / n});
+        tell(one.second,
+             going_away{come_back_after_ms + spread.count() * i++ / n});
     });
   }
 }

@@ -7,6 +7,7 @@
 
 #include <caf/actor_system.hpp>
 
+#include <atomic>
 #include <memory>
 
 namespace vartalap::actors {
@@ -24,7 +25,7 @@ public:
             net::http_reply reply) override;
 
   /// Closes every WebSocket with 1001, spreading over `spread` when clients
-  /// come back. Any thread.
+  /// come back; one that opens later is closed at once. Any thread.
   void close_all(core::milliseconds spread);
 
 private:
@@ -32,6 +33,7 @@ private:
   node_context& node_;
   const net::static_files& files_;
   http_api api_;
+  std::atomic<bool> closing_{false};
 };
 
 } // namespace vartalap::actors

@@ -75,6 +75,7 @@ std::shared_ptr<const submission_origin> connection_actor::origin() {
   if (!origin_) {
     auto made = std::make_shared<submission_origin>();
     made->connection = self_;
+    made->device = client_.device;
     origin_ = std::move(made);
   }
   return origin_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -80,9 +81,15 @@ void delivery_actor::on_snapshot(const snapshot_loaded& loaded) {
 
 void delivery_actor::on_submit(submit& batch) {
   const auto now = context_.now();
-  for (auto& item : batch.items)
+  for (auto& item : batch.items) {
+    // Kept alive here: `own_device` looks into it.
+    const auto own = item.message->from == mailbox_.user() ? item.origin
+                                                           : core::origin_ref{};
+    const auto own_device = own ? std::string_view{origin_of(own).device}
+                                : std::string_view{};
     mailbox_.receive(std::move(item.message), std::move(item.origin), now,
-                     context_.effects);
+                     context_.effects, own_device);
+  }
   carry_out();
 }
 

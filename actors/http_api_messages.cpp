@@ -73,6 +73,7 @@ public:
   /// Where the answers of message `i` go; they come on any thread.
   std::shared_ptr<submission_origin> origin(std::size_t i) {
     auto out = std::make_shared<submission_origin>();
+    out->device = call_->request().param("device");
     out->confirmed
       = [self = shared_from_this(), i](const core::effect::confirm& how) {
           self->call_->home().post([self, i, how] { self->confirm(i, how); });

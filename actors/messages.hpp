@@ -28,6 +28,7 @@ namespace vartalap::actors {
 /// Travels as core::origin_ref.
 struct submission_origin {
   caf::actor connection;
+  std::string device; ///< of the sender: it does not get what it sends itself
   std::function<void(const core::effect::confirm&)> confirmed;
   std::function<void(const core::effect::refuse&)> refused;
 };

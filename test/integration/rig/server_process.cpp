@@ -162,4 +162,8 @@ std::string server_process::log() const {
   return out.str();
 }
 
+std::string server_process::binary() {
+  return VARTALAP_BINARY;
+}
+
 } // namespace vartalap::integration

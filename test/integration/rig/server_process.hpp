@@ -62,6 +62,9 @@ public:
 
   std::string log() const;
 
+  /// The program under test.
+  static std::string binary();
+
   const std::string& folder() const noexcept {
     return folder_;
   }

@@ -33,7 +33,6 @@ caf::behavior conductor_actor::make_behavior() {
   return {[this](begin_run) {
     run_.observer.reached(moment::started);
     tell_all(connect_everybody{});
-    progress_at_us_ = clock_us() + progress_every_us;
     enter(phase::connecting);
     look();
   }};
@@ -77,6 +76,7 @@ void conductor_actor::enter(phase next) {
   phase_ = next;
   phase_since_us_ = clock_us();
   quiet_since_us_ = 0;
+  report_progress();
 }
 
 void conductor_actor::look() {
@@ -218,7 +218,6 @@ void conductor_actor::look_at_draining() {
 
 void conductor_actor::finish(const std::string& problem) {
   enter(phase::over);
-  report_progress();
   run_.observer.finished(problem);
 }
 

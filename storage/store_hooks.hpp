@@ -20,6 +20,8 @@ struct store_faults {
   /// Completions go out before the commit: the classic lie that only a power
   /// cut shows.
   bool confirm_before_commit = false;
+  /// Called between the two; what it takes makes the commit late.
+  std::function<void()> confirmed_early;
 };
 
 /// What the store takes from the system around it; a test puts its own

@@ -277,8 +277,11 @@ void writer::write(std::span<const queued> batch, const extras& more,
   write_batch work{env_, index_.raw(), state_, buffers_};
   for (const auto& entry : batch)
     work.apply(entry);
-  if (hooks_.faults.confirm_before_commit)
+  if (hooks_.faults.confirm_before_commit) {
     answer(batch, false);
+    if (hooks_.faults.confirmed_early)
+      hooks_.faults.confirmed_early();
+  }
   for (const auto& damage : damage_)
     work.quarantine(static_cast<place>(damage.where), damage.key);
   const auto settle_start = mono_now();

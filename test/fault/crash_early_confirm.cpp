@@ -1,7 +1,11 @@
 // Linked into a server of the tests in the place of store::open: its
 // completions go out before the commit, so that a kill between the two loses
-// what was confirmed.
+// what was confirmed. The disk is as slow as a bad one, so that kills at random
+// moments meet that gap.
 #include "storage/lmdb_store.hpp"
+
+#include <chrono>
+#include <thread>
 
 namespace vartalap::fault {
 
@@ -22,6 +26,8 @@ open_hasty(const std::string& directory, const core::storage_options& options,
            storage::completion_sink& sink, core::log_port& log) {
   storage::store_hooks hooks;
   hooks.faults.confirm_before_commit = true;
+  hooks.faults.confirmed_early
+    = [] { std::this_thread::sleep_for(std::chrono::milliseconds{20}); };
   return std::make_unique<storage::lmdb_store>(directory, options, ttl, shards,
                                                sink, log, hooks);
 }

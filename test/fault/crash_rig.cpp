@@ -32,6 +32,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds load_limit{60'000};
 constexpr milliseconds end_limit{15'000};
 
+/// How often the tester's progress is looked at.
+constexpr milliseconds look_every{20};
+
 bool is_free(std::uint16_t port) {
   const int s = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ::sockaddr_in at{};
@@ -69,6 +72,17 @@ std::int64_t number_in(const std::string& json, const std::string& key) {
   if (!std::regex_search(json, found, std::regex("\"" + key + "\":([0-9]+)")))
     return -1;
   return std::stoll(found[1].str());
+}
+
+/// The phase of the run that the tester's last line of progress names.
+std::string phase_in(const std::string& log) {
+  static const std::regex line("(connecting|parting|running|settling|draining|"
+                               "over) +online ");
+  std::string last;
+  for (std::sregex_iterator at(log.begin(), log.end(), line), end; at != end;
+       ++at)
+    last = (*at)[1];
+  return last;
 }
 
 /// A folder of one run, removed at its end.
@@ -172,6 +186,7 @@ crash_result run_crashes(const crash_plan& plan) {
                                      "--url",
                                      "ws://127.0.0.1:" + std::to_string(port),
                                      "--expect-restarts",
+                                     "--progress",
                                      "--json",
                                      folder / "report.json",
                                      "--seed",
@@ -183,9 +198,15 @@ crash_result run_crashes(const crash_plan& plan) {
   crash_result out;
   const auto span
     = static_cast<std::uint32_t>((plan.most - plan.least).count());
+  // A server that dies while users still connect proves nothing.
+  const auto phase = [&] { return phase_in(slurp(folder / "load.log")); };
+  while (phase() != "running")
+    if (load.ended_within(look_every))
+      throw std::runtime_error("the load does not begin: "
+                               + slurp(folder / "load.log"));
   while (out.kills < plan.kills) {
     const auto pause = plan.least + milliseconds{random() % (span + 1)};
-    if (load.ended_within(pause))
+    if (load.ended_within(pause) || phase() != "running")
       break;
     server->signal(plan.signal);
     if (!server->ended_within(end_limit))

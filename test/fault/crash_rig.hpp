@@ -58,8 +58,9 @@ struct crash_plan {
   std::uint32_t seed = 1;
 };
 
-/// Runs a server under load, ends it at random moments, starts it again on
-/// the same data each time, and lets the load tester judge.
+/// Runs a server under load, ends it at random moments while messages are
+/// being sent, starts it again on the same data each time, and lets the load
+/// tester judge.
 /// @throws std::runtime_error where the rig itself does not work.
 crash_result run_crashes(const crash_plan& plan);
 

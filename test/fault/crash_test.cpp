@@ -14,7 +14,7 @@ crash_plan churn(std::uint32_t seed) {
   plan.seed = seed;
   plan.load = {"--scenario", "churn", "--users",       "40",
                "--rate",     "400",   "--warmup",      "500ms",
-               "--duration", "11s",   "--churn-every", "1s"};
+               "--duration", "14s",   "--churn-every", "1s"};
   return plan;
 }
 
@@ -22,7 +22,7 @@ crash_plan offline(std::uint32_t seed) {
   auto plan = churn(seed);
   plan.load = {"--scenario", "offline", "--users",     "40",       "--senders",
                "20",         "--rate",  "1500",        "--warmup", "500ms",
-               "--duration", "11s",     "--then-drain"};
+               "--duration", "14s",     "--then-drain"};
   return plan;
 }
 

@@ -118,13 +118,14 @@ TEST_CASE_METHOD(store_fixture, "store refuses messages when the disk is low") {
     return disk_space{10 * core::GiB, free};
   };
   open();
-  const auto first = make_message("bob", 1);
+  const auto first = make_message("dave", 1);
   put(first);
   free = 512 * core::MiB - 1;
   const auto stored = fill(*this, 10, 10'000'000);
   CHECK_FALSE(store->status().accepting);
   CHECK(store->status().disk_free_bytes == 512 * core::MiB - 1);
-  run({op::remove{"bob", first->serverid}});
+  run({op::remove{"dave", first->serverid}});
+  CHECK(pending("dave").empty());
   CHECK(pending("bob").size() == stored.size());
   free = 512 * core::MiB;
   empty_and_recover(*this, {});

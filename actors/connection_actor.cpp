@@ -164,6 +164,7 @@ void connection_actor::send_acks() {
 
 void connection_actor::refuse_frame(std::string_view id, core::refusal code,
                                     std::string_view why) {
+  ++context_.connection_counts.refused[static_cast<std::size_t>(code)];
   context_.encoded.clear();
   net::encode_error(client_.encoding, id, client_.user, code, why,
                     context_.encoded);
@@ -175,6 +176,7 @@ void connection_actor::spend_rate() {
   if (wait <= core::microseconds::zero())
     return;
   rate_paused_ = true;
+  ++context_.connection_counts.rate_pauses;
   context_.home.timers().arm(*this, context_.home.now() + wait);
 }
 
@@ -187,7 +189,10 @@ void connection_actor::reconsider_reading() {
   const auto limit = context_.node.options.limits.unconfirmed;
   if (!session_)
     return;
-  window_paused_ = limit != 0 && unconfirmed_ >= limit;
+  const auto is_full = limit != 0 && unconfirmed_ >= limit;
+  if (is_full && !window_paused_)
+    ++context_.connection_counts.unconfirmed_pauses;
+  window_paused_ = is_full;
   if (window_paused_ || rate_paused_)
     session_->pause_reading();
   else

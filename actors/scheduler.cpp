@@ -142,6 +142,7 @@ void shard_scheduler::start() {
       current_unit = raw;
       raw->home_.set_runner(raw);
       raw->home_.run();
+      raw->home_.end_watched();
       raw->home_.set_runner(nullptr);
       current_unit = nullptr;
       system().thread_terminates();

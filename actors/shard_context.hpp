@@ -52,6 +52,7 @@ public:
   core::dedupe_window dedupe;
   core::server_id_clock ids;
   core::mailbox_counters counters;
+  core::connection_counters connection_counts;
   core::mailbox_context mailboxes;
 
   /// Delivery actors by the number under which storage knows them.

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "core/error.hpp"
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,6 +38,14 @@ struct mailbox_counters {
   std::uint64_t stuck = 0;       ///< now: unacknowledged even alone
   std::uint64_t offline_events = 0;
   std::size_t memory_bytes = 0; ///< now: weight of envelopes in memory
+};
+
+/// What the connections of one shard have counted; its thread's.
+struct connection_counters {
+  /// ERROR frames sent, by refusal.
+  std::array<std::uint64_t, refusal_count> refused{};
+  std::uint64_t rate_pauses = 0;        ///< reading stopped: message_rate
+  std::uint64_t unconfirmed_pauses = 0; ///< reading stopped: unconfirmed
 };
 
 } // namespace vartalap::core

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -19,6 +20,9 @@ enum class refusal : std::uint8_t {
   unavailable,   ///< Retryable: nobody can accept it now, or no room.
   rate_limited,  ///< HTTP only: 429.
 };
+
+/// How many values `refusal` has.
+inline constexpr std::size_t refusal_count = 10;
 
 /// The code as it stands in ERROR frames, e.g. "bad_frame".
 std::string_view to_string(refusal code) noexcept;

@@ -106,6 +106,10 @@ void cork_stream::on_ready(std::uint32_t events) {
   }
 }
 
+void cork_stream::on_shard_end() {
+  close();
+}
+
 void cork_stream::resume_soon() {
   if (resuming_)
     return;

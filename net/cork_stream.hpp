@@ -106,6 +106,7 @@ public:
   void shutdown_when_sent();
 
   void on_ready(std::uint32_t events) override;
+  void on_shard_end() override;
   void flush() override;
 
   template <class Buffers, class Token>

@@ -174,6 +174,13 @@ void listener::take(int fd, std::string remote) {
   });
 }
 
+void listener_counters::count_closed(unsigned code) noexcept {
+  const auto& known = counted_close_codes;
+  const auto at = std::find(known.begin(), known.end(), code);
+  const auto i = at == known.end() ? 0 : at - known.begin();
+  closed[static_cast<std::size_t>(i)].fetch_add(1, std::memory_order_relaxed);
+}
+
 bool listener::admit(const std::string& remote) {
   const auto limit = limits_.max_connections_per_address;
   if (limit == 0)

@@ -5,7 +5,9 @@
 #include "net/client_info.hpp"
 #include "net/shard.hpp"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -39,6 +41,10 @@ protected:
   ~gateway() = default;
 };
 
+/// The close codes that are counted each. Any other counts as the first.
+inline constexpr std::array<unsigned, 13> counted_close_codes{
+  0, 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1013, 4001, 4008, 4009, 4029};
+
 /// What a listener and its sessions have counted; any thread.
 struct listener_counters {
   std::atomic<std::uint64_t> connections{0}; ///< now
@@ -53,6 +59,10 @@ struct listener_counters {
   std::atomic<std::uint64_t> slow_consumers{0};
   std::atomic<std::uint64_t> floods{0};
   std::atomic<std::uint64_t> timeouts{0};
+  /// WebSockets that ended, in the order of `counted_close_codes`.
+  std::array<std::atomic<std::uint64_t>, counted_close_codes.size()> closed{};
+
+  void count_closed(unsigned code) noexcept;
 };
 
 /// A client port: accepts on the first shard and spreads the connections over

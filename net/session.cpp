@@ -224,6 +224,8 @@ unsigned session::code_of(beast::error_code ec) const {
 void session::finish(unsigned code) {
   if (state_ == state::closed)
     return;
+  if (state_ == state::open || (state_ == state::closing && !http_))
+    from_.counters().count_closed(code);
   state_ = state::closed;
   home_.timers().cancel(*this);
   // Beast has written its close frame into the buffer where there is one;

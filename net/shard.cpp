@@ -236,14 +236,29 @@ bool shard::watch(int fd, ready_handler& handler) {
   ::epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &handler;
-  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0)
+    return false;
+  watched_.push_back(handler);
+  return true;
 }
 
 void shard::forget(int fd, ready_handler& handler) noexcept {
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  if (handler.is_linked())
+    handler.unlink();
   for (auto i = events_at_; i < events_end_; ++i)
     if (events_[i].data.ptr == &handler)
       events_[i].events = 0;
+}
+
+void shard::end_watched() {
+  drain_soon();
+  while (!watched_.empty()) {
+    auto& one = watched_.front();
+    one.unlink();
+    one.on_shard_end();
+    drain_soon();
+  }
 }
 
 } // namespace vartalap::net

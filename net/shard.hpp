@@ -4,6 +4,7 @@
 #include "net/timer_wheel.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
 #include <sys/epoll.h>
 
 #include <atomic>
@@ -18,12 +19,19 @@
 namespace vartalap::net {
 
 /// Something with a file descriptor that a shard watches.
-class ready_handler {
+class ready_handler
+  : public boost::intrusive::list_base_hook<
+      boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
   /// The descriptor became readable or writable, or failed (epoll's bits).
   /// Edge-triggered: read or write until it would block, or remember that it
   /// did not.
   virtual void on_ready(std::uint32_t events) = 0;
+
+  /// The shard takes no further turn: let go of the descriptor, and end what
+  /// is pending.
+  virtual void on_shard_end() {
+  }
 
 protected:
   virtual ~ready_handler() = default;
@@ -117,6 +125,11 @@ public:
   /// Also drops what epoll has reported for it in this turn.
   void forget(int fd, ready_handler& handler) noexcept;
 
+  /// Tells everything that is still watched that there is no further turn:
+  /// what owns itself through a pending read would never go otherwise. On the
+  /// thread of `run`, after its last return; no-op when nothing is open.
+  void end_watched();
+
   /// `output.flush()` is called at the end of this turn.
   void flush_at_end(turn_output& output);
   /// It is not, after all (it is being destroyed).
@@ -200,6 +213,9 @@ private:
   core::mono_time now_;
   boost::asio::io_context context_{1};
   timer_wheel timers_;
+  boost::intrusive::list<ready_handler,
+                         boost::intrusive::constant_time_size<false>>
+    watched_;
   shard_runner* runner_ = nullptr;
   std::vector<std::unique_ptr<small_task>> soon_;
   std::size_t soon_at_ = 0;

@@ -102,6 +102,27 @@ void publish(process_metrics& metrics, const core::mailbox_counters& sum) {
   metrics.set("mailbox_memory_bytes", static_cast<double>(sum.memory_bytes));
 }
 
+void accumulate(core::connection_counters& sum,
+                const core::connection_counters& shard) {
+  for (std::size_t i = 0; i < sum.refused.size(); ++i)
+    sum.refused[i] += shard.refused[i];
+  sum.rate_pauses += shard.rate_pauses;
+  sum.unconfirmed_pauses += shard.unconfirmed_pauses;
+}
+
+void publish(process_metrics& metrics, const core::connection_counters& sum) {
+  for (std::size_t i = 1; i < sum.refused.size(); ++i) {
+    const auto code = core::to_string(static_cast<core::refusal>(i));
+    metrics.set_total("error_frames_total", static_cast<double>(sum.refused[i]),
+                      "code=\"" + std::string(code) + "\"");
+  }
+  metrics.set_total("limit_hits_total", static_cast<double>(sum.rate_pauses),
+                    R"(limit="message_rate")");
+  metrics.set_total("limit_hits_total",
+                    static_cast<double>(sum.unconfirmed_pauses),
+                    R"(limit="unconfirmed")");
+}
+
 void publish(process_metrics& metrics, const storage::store_status& status) {
   metrics.set("storage_accepting", status.accepting ? 1 : 0);
   metrics.set("storage_failed", status.failed ? 1 : 0);

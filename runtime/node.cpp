@@ -195,6 +195,7 @@ void node::impl::start_ports() {
   admin_thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "admin");
     admin_shard_.run();
+    admin_shard_.end_watched();
   });
 }
 
@@ -233,6 +234,7 @@ void node::impl::collect(process_metrics& into) {
   const auto sum = sum_counters(context_, counters_within);
   if (sum.complete) {
     publish(into, sum.mailboxes);
+    publish(into, sum.connections);
     into.set("mailboxes_open", static_cast<double>(sum.open_mailboxes));
     into.set("actors", static_cast<double>(sum.open_mailboxes),
              R"(kind="delivery")");
@@ -258,6 +260,10 @@ void node::impl::collect(process_metrics& into) {
                  R"(reason="total")");
   into.set_total("connections_refused_total", number(c.out_of_files),
                  R"(reason="files")");
+  for (std::size_t i = 0; i < c.closed.size(); ++i)
+    into.set_total("connections_closed_total", number(c.closed[i]),
+                   "code=\"" + std::to_string(net::counted_close_codes[i])
+                     + "\"");
   into.set_total("frames_total", number(c.frames_in), R"(direction="in")");
   into.set_total("frames_total", number(c.frames_out), R"(direction="out")");
   into.set_total("limit_hits_total", number(c.slow_consumers),

@@ -53,6 +53,7 @@ counters_sum sum_counters(actors::node_context& node, core::milliseconds wait) {
     one->home.post([context = one.get(), shared] {
       const std::lock_guard lock(shared->mutex);
       accumulate(shared->sum.mailboxes, context->counters);
+      accumulate(shared->sum.connections, context->connection_counts);
       shared->sum.open_mailboxes += context->deliveries.size();
       shared->sum.open_websockets += context->connections.size();
       if (--shared->missing == 0)

@@ -48,6 +48,7 @@ private:
 ///             then missing from the sum, and `complete` is false.
 struct counters_sum {
   core::mailbox_counters mailboxes;
+  core::connection_counters connections;
   std::size_t open_mailboxes = 0;
   std::size_t open_websockets = 0;
   bool complete = true;

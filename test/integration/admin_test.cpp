@@ -114,3 +114,23 @@ TEST_CASE("metrics are what Prometheus reads, and balance") {
     CHECK(status == 0);
   }
 }
+
+TEST_CASE("metrics tell why frames were refused and connections ended") {
+  const server_settings narrow{{"limits.unconfirmed", "1"}};
+  server_process server(narrow);
+  chat_peer alice(server.port(), "alice");
+  alice.say({.id = "m1", .to = "bob"});
+  REQUIRE(alice.hear_answer("m1").kind == heard::what::server_ack);
+  alice.ws.send("{");
+  alice.ws.next_message();
+  alice.ws.send("bytes", opcode::binary);
+  CHECK(alice.ws.wait_end().code == 1003);
+  const auto page = admin(server, "/metrics");
+  const auto of = [&page](const std::string& name) {
+    return metric(page.body, "vartalap_" + name);
+  };
+  CHECK(of(R"(error_frames_total{code="bad_frame"})") == 1);
+  CHECK(of(R"(error_frames_total{code="too_large"})") == 0);
+  CHECK(of(R"(connections_closed_total{code="1003"})") == 1);
+  CHECK(of(R"(limit_hits_total{limit="unconfirmed"})") == 1);
+}

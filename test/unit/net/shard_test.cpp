@@ -152,3 +152,26 @@ TEST_CASE("cork_stream gives a reader all bytes and then the end") {
   CHECK(got == "hello world");
   on.on([&] { stream.reset(); });
 }
+
+TEST_CASE("shard ends what owns itself through a pending read") {
+  const auto [ours, theirs] = socket_pair();
+  net::shard home(0, core::microseconds{0});
+  struct owner {
+    owner(net::shard& on, int fd) : stream(on, fd) {
+    }
+    net::cork_stream stream;
+    std::array<char, 1> byte{};
+  };
+  auto held = std::make_shared<owner>(home, ours);
+  const std::weak_ptr<owner> watched = held;
+  boost::beast::error_code ended;
+  auto& stream = held->stream;
+  const auto into = boost::asio::buffer(held->byte);
+  stream.async_read_some(
+    into, [&ended, held = std::move(held)](boost::beast::error_code ec,
+                                           std::size_t) { ended = ec; });
+  home.end_watched();
+  CHECK(ended == boost::asio::error::operation_aborted);
+  CHECK(watched.expired());
+  ::close(theirs);
+}

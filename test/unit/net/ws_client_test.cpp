@@ -147,6 +147,7 @@ struct fixture {
       client->abort(false);
     if (server.open)
       server.open->set_events(nullptr);
+    home.end_watched();
   }
 
   /// Connects and runs the loop until something stops it.

@@ -230,8 +230,8 @@ void session::finish(unsigned code) {
   home_.timers().cancel(*this);
   // Beast has written its close frame into the buffer where there is one;
   // closing sends what the socket still takes.
+  // `http_` stays: a read that is pending writes into its buffer.
   ws_.next_layer().close();
-  http_.reset();
   if (auto* events = std::exchange(events_, nullptr); events != nullptr)
     events->on_closed(code);
 }

@@ -252,12 +252,14 @@ void shard::forget(int fd, ready_handler& handler) noexcept {
 }
 
 void shard::end_watched() {
+  run_posted();
   drain_soon();
   while (!watched_.empty()) {
     auto& one = watched_.front();
     one.unlink();
     one.on_shard_end();
     drain_soon();
+    run_posted();
   }
 }
 

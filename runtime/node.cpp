@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <ctime>
 #include <thread>
 #include <utility>
 
@@ -297,8 +299,15 @@ node_end node::impl::serve() {
   // A second signal, or an end that takes too long, ends it as it is. What
   // was confirmed is durable or acknowledged at any moment.
   std::thread([set] {
-    const ::timespec limit{end_within.count() / 1000, 0};
-    const auto got = ::sigtimedwait(&set, nullptr, &limit);
+    const auto until = steady_clock::now() + end_within;
+    auto got = -1;
+    do {
+      // A stop and a debugger interrupt the wait: that is no reason to end.
+      const auto left
+        = std::chrono::ceil<std::chrono::seconds>(until - steady_clock::now());
+      const ::timespec limit{std::max<std::time_t>(left.count(), 0), 0};
+      got = ::sigtimedwait(&set, nullptr, &limit);
+    } while (got < 0 && errno == EINTR);
     ::_exit(got > 0 ? 128 + got : static_cast<int>(node_end::forced));
   }).detach();
   return end();

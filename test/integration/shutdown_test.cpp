@@ -221,18 +221,6 @@ TEST_CASE("a node that is going away is not ready and takes nobody") {
   CHECK(server.status() == 0);
 }
 
-TEST_CASE("a stop and its continuation do not cut an orderly end short") {
-  server_process server;
-  chat_peer deaf(server.port(), "deaf", speech::json, "client_ack=true", 4096);
-  server.signal(SIGTERM);
-  // The end has begun, and waits for the answer to the close frame.
-  CHECK(deaf.ws.next().has_value());
-  server.signal(SIGSTOP);
-  server.signal(SIGCONT);
-  REQUIRE(server.ended_within(milliseconds{15'000}));
-  CHECK(server.status() == 0);
-}
-
 TEST_CASE("a second node on the same data or port says what to do") {
   server_process server;
   const auto command = "\"" + server_process::binary() + "\" serve --config "

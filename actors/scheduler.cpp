@@ -14,17 +14,21 @@ namespace {
 
 thread_local shard_unit* current_unit = nullptr;
 
+/// The pinned actor that a job is; null: CAF's own kind.
+pinned_actor* pinned(caf::resumable* job) {
+  if (job->subtype() != caf::resumable::unspecified)
+    return nullptr;
+  // resumable is no virtual base, but it is one of several: the cast goes
+  // down the chain by which pinned_actor has it.
+  return static_cast<pinned_actor*>(static_cast<caf::event_based_actor*>(
+    static_cast<caf::scheduled_actor*>(job)));
+}
+
 /// The shard of a job: its own for pinned actors, the first for the rest.
 shard_unit& home_of(caf::resumable* job,
                     const std::vector<shard_unit*>& units) {
-  if (job->subtype() != caf::resumable::unspecified)
-    return *units.front();
-  // resumable is no virtual base, but it is one of several: the cast goes
-  // down the chain by which pinned_actor has it.
-  const auto* actor
-    = static_cast<pinned_actor*>(static_cast<caf::event_based_actor*>(
-      static_cast<caf::scheduled_actor*>(job)));
-  return *units[actor->home().index()];
+  const auto* actor = pinned(job);
+  return actor == nullptr ? *units.front() : *units[actor->home().index()];
 }
 
 } // namespace
@@ -105,12 +109,23 @@ bool shard_unit::run() {
   return has_work();
 }
 
-void shard_unit::drop_all() {
+bool shard_unit::drop_all() {
+  std::vector<caf::resumable*> jobs;
   for (auto* list : {&local_, &running_, &remote_}) {
-    for (auto* job : *list)
-      shard_scheduler::cleanup_and_release(job);
+    jobs.insert(jobs.end(), list->begin(), list->end());
     list->clear();
   }
+  for (auto* job : jobs) {
+    if (auto* actor = pinned(job)) {
+      // CAF ends only its own kind here: an actor that does not end keeps
+      // those alive that it knows.
+      actor->cleanup(caf::make_error(caf::exit_reason::user_shutdown), this);
+      caf::intrusive_ptr_release(job);
+    } else {
+      shard_scheduler::cleanup_and_release(job);
+    }
+  }
+  return !jobs.empty();
 }
 
 shard_scheduler::shard_scheduler(caf::actor_system& system,
@@ -158,8 +173,12 @@ void shard_scheduler::stop() {
   for (auto& thread : threads_)
     thread.join();
   threads_.clear();
-  for (auto& unit : units_)
-    unit->drop_all();
+  // The end of one actor may be news to others.
+  for (bool dropped = true; dropped;) {
+    dropped = false;
+    for (auto& unit : units_)
+      dropped = unit->drop_all() || dropped;
+  }
   clock_.cancel_dispatch_loop();
   clock_thread_.join();
 }

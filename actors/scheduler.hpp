@@ -31,8 +31,9 @@ public:
   bool run() override;
   bool has_work() override;
 
-  /// Releases what is still queued; after the shard's thread has ended.
-  void drop_all();
+  /// Ends and releases what is still queued; after the shard's thread has
+  /// ended. True: there was something.
+  bool drop_all();
 
   net::shard& home() noexcept {
     return home_;

@@ -42,6 +42,11 @@ public:
     };
   }
 
+  /// Two that know each other would keep each other alive.
+  void on_cleanup(const caf::error&) override {
+    partner_ = nullptr;
+  }
+
 private:
   std::atomic<int>& strays_;
   std::promise<void>* done_;

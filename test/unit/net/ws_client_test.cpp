@@ -148,6 +148,8 @@ struct fixture {
     if (server.open)
       server.open->set_events(nullptr);
     home.end_watched();
+    // A session tells its listener that it is gone: it may not outlive it.
+    server.open.reset();
   }
 
   /// Connects and runs the loop until something stops it.
@@ -336,6 +338,9 @@ TEST_CASE("ws_clients that go on reading together do not mix their frames") {
       CHECK(frame == mine);
     readers[i].client->abort(false);
   }
+  // A session tells its listener that it is gone: it may not outlive it.
+  f.home.end_watched();
+  fan.open.clear();
 }
 
 TEST_CASE("ws_client says why it was refused") {

@@ -129,7 +129,7 @@ bool shard_unit::drop_all() {
 }
 
 shard_scheduler::shard_scheduler(caf::actor_system& system,
-                                 std::vector<net::shard*> shards)
+                                 const std::vector<net::shard*>& shards)
   : caf::scheduler::abstract_coordinator(system) {
   for (auto* home : shards) {
     units_.push_back(
@@ -184,7 +184,7 @@ void shard_scheduler::stop() {
 }
 
 void use_shards(caf::actor_system_config& config,
-                std::vector<net::shard*> shards) {
+                const std::vector<net::shard*>& shards) {
   config.module_factories.push_back(
     [shards](caf::actor_system& system) -> caf::actor_system::module* {
       return new shard_scheduler(system, shards);

@@ -69,7 +69,8 @@ public:
   /// Messages one actor may handle before the next has its turn.
   static constexpr std::size_t messages_per_turn = 300;
 
-  shard_scheduler(caf::actor_system& system, std::vector<net::shard*> shards);
+  shard_scheduler(caf::actor_system& system,
+                  const std::vector<net::shard*>& shards);
 
   void enqueue(caf::resumable* job) override;
   caf::actor_clock& clock() noexcept override {
@@ -98,6 +99,6 @@ private:
 /// Makes an actor system of this configuration use `shards` as its scheduler.
 /// They must outlive the system.
 void use_shards(caf::actor_system_config& config,
-                std::vector<net::shard*> shards);
+                const std::vector<net::shard*>& shards);
 
 } // namespace vartalap::actors

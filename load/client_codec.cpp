@@ -167,7 +167,7 @@ void reader::skip(unsigned depth) {
   if (tag < 0x80 || tag >= 0xe0 || tag == 0xc0 || tag == 0xc2 || tag == 0xc3)
     return;
   if (tag < 0x90)
-    return skip_many(2 * (tag & 0x0fU), depth);
+    return skip_many(std::uint64_t{2} * (tag & 0x0fU), depth);
   if (tag < 0xa0)
     return skip_many(tag & 0x0fU, depth);
   if (tag < 0xc0) {

@@ -24,7 +24,7 @@ bool reader::number(token& out, kind what, std::size_t width) noexcept {
                  std::bit_cast<float>(static_cast<std::uint32_t>(out.number)))
                           : std::bit_cast<double>(out.number);
   } else if (what == kind::sint) {
-    const unsigned spare = static_cast<unsigned>(64 - 8 * width);
+    const auto spare = static_cast<unsigned>(64 - 8 * width);
     const auto value = static_cast<std::int64_t>(out.number << spare) >> spare;
     out.number = static_cast<std::uint64_t>(value);
     if (value >= 0)
@@ -75,6 +75,16 @@ bool reader::counted(token& out, kind what, std::size_t width) noexcept {
   return big_endian(width, count) && container(out, what, count);
 }
 
+namespace {
+
+/// 2^exponent, for the exponents 0 to 7 that a mark can say; the mask says so
+/// to analysers too.
+constexpr std::size_t power_of_two(unsigned exponent) noexcept {
+  return std::size_t{1} << (exponent & 7);
+}
+
+} // namespace
+
 bool reader::marked(token& out, unsigned mark) noexcept {
   switch (mark) {
     case 0xc0:
@@ -88,40 +98,40 @@ bool reader::marked(token& out, unsigned mark) noexcept {
     case 0xc4:
     case 0xc5:
     case 0xc6:
-      return payload(out, kind::bin, std::size_t{1} << (mark - 0xc4));
+      return payload(out, kind::bin, power_of_two(mark - 0xc4));
     case 0xc7:
     case 0xc8:
     case 0xc9:
-      return extended(out, std::size_t{1} << (mark - 0xc7));
+      return extended(out, power_of_two(mark - 0xc7));
     case 0xca:
     case 0xcb:
-      return number(out, kind::real, std::size_t{4} << (mark - 0xca));
+      return number(out, kind::real, 4 * power_of_two(mark - 0xca));
     case 0xcc:
     case 0xcd:
     case 0xce:
     case 0xcf:
-      return number(out, kind::uint, std::size_t{1} << (mark - 0xcc));
+      return number(out, kind::uint, power_of_two(mark - 0xcc));
     case 0xd0:
     case 0xd1:
     case 0xd2:
     case 0xd3:
-      return number(out, kind::sint, std::size_t{1} << (mark - 0xd0));
+      return number(out, kind::sint, power_of_two(mark - 0xd0));
     case 0xd4:
     case 0xd5:
     case 0xd6:
     case 0xd7:
     case 0xd8:
-      return extension(out, std::uint64_t{1} << (mark - 0xd4));
+      return extension(out, power_of_two(mark - 0xd4));
     case 0xd9:
     case 0xda:
     case 0xdb:
-      return payload(out, kind::str, std::size_t{1} << (mark - 0xd9));
+      return payload(out, kind::str, power_of_two(mark - 0xd9));
     case 0xdc:
     case 0xdd:
-      return counted(out, kind::array, std::size_t{2} << (mark - 0xdc));
+      return counted(out, kind::array, 2 * power_of_two(mark - 0xdc));
     case 0xde:
     case 0xdf:
-      return counted(out, kind::map, std::size_t{2} << (mark - 0xde));
+      return counted(out, kind::map, 2 * power_of_two(mark - 0xde));
     default:
       return false; // 0xc1
   }

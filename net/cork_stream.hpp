@@ -180,7 +180,7 @@ private:
   template <class Buffers, class Handler>
   void start_read(const Buffers& buffers, Handler&& handler) {
     waiting_ = std::make_unique<waiting_read_of<Buffers, Handler>>(
-      buffers, std::move(handler));
+      buffers, std::forward<Handler>(handler));
     // From the loop, not from here: a completion must not run inside the
     // call that starts it.
     if (readable_ || !rest_.empty() || !is_open() || error_)

@@ -27,8 +27,7 @@ constexpr int actor_rounds = 16;
 
 shard::shard(unsigned index, core::microseconds coalesce)
   : index_(index), coalesce_(coalesce), now_(clock()), timers_(now_),
-    scratch_(std::make_unique<char[]>(2 * scratch_size)),
-    events_(events_per_turn) {
+    scratch_(2 * scratch_size), events_(events_per_turn) {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wake_fd_ < 0)
@@ -210,9 +209,9 @@ void shard::flush_outputs() {
   flushing_.swap(outputs_);
   // A flush may find its connection dead and end it; what that makes
   // runnable runs in the next turn.
-  for (std::size_t i = 0; i < flushing_.size(); ++i)
-    if (flushing_[i] != nullptr)
-      flushing_[i]->flush();
+  for (const auto& output : flushing_)
+    if (output != nullptr)
+      output->flush();
   flushing_.clear();
   if (!outputs_.empty() || !soon_.empty())
     work_left_ = true;

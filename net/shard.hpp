@@ -160,10 +160,10 @@ public:
   /// sessions of the shard so that an idle one holds no buffer: for bytes as
   /// a socket gives them, and for payloads.
   char* scratch() noexcept {
-    return scratch_.get();
+    return scratch_.data();
   }
   char* payload_scratch() noexcept {
-    return scratch_.get() + scratch_size;
+    return scratch_.data() + scratch_size;
   }
   static constexpr std::size_t scratch_size = 64 * core::KiB;
 
@@ -223,7 +223,7 @@ private:
   bool work_left_ = false;
   std::vector<turn_output*> outputs_;
   std::vector<turn_output*> flushing_;
-  std::unique_ptr<char[]> scratch_;
+  std::vector<char> scratch_;
   std::uint64_t recent_events_ = 0;
   core::mono_time last_start_{};
   std::vector<::epoll_event> events_;

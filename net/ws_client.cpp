@@ -116,8 +116,7 @@ ws_client::connect(shard& home, const ws_client_options& options,
   const int fd = open_socket(options, problem);
   if (fd < 0)
     return nullptr;
-  const std::shared_ptr<ws_client> result(
-    new ws_client(home, fd, options, events));
+  std::shared_ptr<ws_client> result(new ws_client(home, fd, options, events));
   result->start(options);
   return result;
 }

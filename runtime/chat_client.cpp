@@ -205,7 +205,8 @@ void chat_client::take(const chat_answer& what, std::uint64_t now_ms) {
                    [&](const chat_outgoing& o) { return o.id == what.id; });
   if (found == outbox.end())
     return;
-  const auto entry = *found;
+  const bool receipt = found->is_receipt();
+  const std::string to = found->to; // settled, the entry is gone
   if (what.refused
       && (what.status == "unavailable" || what.status == "mailbox_full")) {
     for (auto& s : in_flight_)
@@ -215,14 +216,14 @@ void chat_client::take(const chat_answer& what, std::uint64_t now_ms) {
   }
   store_.settle(what.id);
   std::erase_if(in_flight_, [&](const sent& s) { return s.id == what.id; });
-  if (entry.is_receipt())
+  if (receipt)
     return;
   if (what.refused)
     lines_("! refused: " + harmless(what.status + " " + what.text));
   const auto state = what.refused                 ? chat_state::refused
                      : what.status == "delivered" ? chat_state::delivered
                                                   : chat_state::stored;
-  if (store_.raise(what.id, entry.to, state))
+  if (store_.raise(what.id, to, state))
     show_own(what.id);
 }
 

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <ranges>
 #include <system_error>
 #include <utility>
 
@@ -200,11 +201,10 @@ void chat_store::settle(const std::string& id) {
 
 bool chat_store::raise(const std::string& id, const std::string& to,
                        chat_state state) {
-  for (auto entry = memory_.history.rbegin(); entry != memory_.history.rend();
-       ++entry) {
-    if (entry->id != id || entry->to != to)
+  for (const auto& entry : memory_.history | std::views::reverse) {
+    if (entry.id != id || entry.to != to)
       continue;
-    if (entry->state >= state)
+    if (entry.state >= state)
       return false;
     append(line_writer("state")
              .text("id", id)

@@ -8,10 +8,15 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdio>
+#include <exception>
 #include <iostream>
 #include <string>
 
-int main(int argc, char** argv) {
+namespace {
+
+/// Reads the command line and does what it says.
+int run(int argc, char** argv) {
   namespace runtime = vartalap::runtime;
   runtime::prepare_signals();
   CLI::App app("vartalap delivers chat messages: what it has confirmed "
@@ -63,4 +68,15 @@ int main(int argc, char** argv) {
   if (load_cmd->parsed())
     return vartalap::load::run_load(load);
   return runtime::run_chat(chat);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "vartalap: %s\n", problem.what());
+    return 1;
+  }
 }

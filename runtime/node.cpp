@@ -125,6 +125,7 @@ make_shards(const core::runtime_options& options) {
 std::vector<net::shard*>
 pointers(const std::vector<std::unique_ptr<net::shard>>& shards) {
   std::vector<net::shard*> out;
+  out.reserve(shards.size());
   for (const auto& one : shards)
     out.push_back(one.get());
   return out;
@@ -384,7 +385,7 @@ void node::impl::take_down() {
   system_.reset();
 }
 
-node::node(core::cluster_options options, std::string name,
+node::node(core::cluster_options options, const std::string& name,
            std::string config_file, core::log_port& log,
            process_metrics& metrics)
   : impl_(std::make_unique<impl>(std::move(options), name,

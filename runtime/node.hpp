@@ -22,8 +22,8 @@ public:
   /// Opens storage and the ports, starts the threads; clients are served from
   /// `serve` on.
   /// @throws std::runtime_error with a text for the operator.
-  node(core::cluster_options options, std::string name, std::string config_file,
-       core::log_port& log, process_metrics& metrics);
+  node(core::cluster_options options, const std::string& name,
+       std::string config_file, core::log_port& log, process_metrics& metrics);
   ~node();
   node(const node&) = delete;
   node& operator=(const node&) = delete;

@@ -60,9 +60,9 @@ completion completion_of(const queued& entry, bool failed) {
 writer::writer(const environment& env, published_index& index,
                const core::storage_options& options, core::milliseconds ttl,
                unsigned shards, completion_sink& sink, core::log_port& log,
-               const store_hooks& hooks, const writer_state& state)
+               store_hooks hooks, const writer_state& state)
   : env_(env), index_(index), options_(options), ttl_(ttl), sink_(sink),
-    log_(log), hooks_(hooks), answers_(shards), state_(state),
+    log_(log), hooks_(std::move(hooks)), answers_(shards), state_(state),
     pace_(options.settle_after, options.journal_bytes),
     clock_(now(), state.newest_ms),
     next_sweep_(mono_now() + options.sweep_interval) {

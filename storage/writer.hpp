@@ -40,7 +40,7 @@ public:
   writer(const environment& env, published_index& index,
          const core::storage_options& options, core::milliseconds ttl,
          unsigned shards, completion_sink& sink, core::log_port& log,
-         const store_hooks& hooks, const writer_state& state);
+         store_hooks hooks, const writer_state& state);
   ~writer();
   writer(const writer&) = delete;
   writer& operator=(const writer&) = delete;

@@ -22,6 +22,11 @@ client_gateway::client_gateway(caf::actor_system& system, node_context& node,
   : system_(system), node_(node), files_(files), api_(node, who) {
 }
 
+net::shard& client_gateway::home_of(const net::client_info& client,
+                                    net::shard&) {
+  return node_.shard_of(client.user).home;
+}
+
 void client_gateway::websocket_opened(
   const std::shared_ptr<net::session>& opened, net::client_info client) {
   auto& context = *node_.shards[opened->home().index()];

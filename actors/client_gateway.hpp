@@ -19,6 +19,10 @@ public:
   client_gateway(caf::actor_system& system, node_context& node,
                  const net::static_files& files, net::authenticator& who);
 
+  /// Where the user's mailbox is: messages to it and acks from it stay on one
+  /// shard.
+  net::shard& home_of(const net::client_info& client,
+                      net::shard& accepted) override;
   void websocket_opened(const std::shared_ptr<net::session>& opened,
                         net::client_info client) override;
   void http(std::shared_ptr<net::http_request> request, net::shard& home,

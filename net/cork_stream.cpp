@@ -204,6 +204,12 @@ void cork_stream::close() {
     resume_soon();
 }
 
+int cork_stream::release() noexcept {
+  if (fd_ >= 0)
+    home_.forget(fd_, *this);
+  return std::exchange(fd_, -1);
+}
+
 void cork_stream::shutdown_when_sent() {
   if (fd_ < 0)
     return;

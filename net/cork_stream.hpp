@@ -101,6 +101,10 @@ public:
   /// operation_aborted.
   void close();
 
+  /// Gives the descriptor away, with what it has not read yet; nothing may be
+  /// gathered or pending. Afterwards the stream is closed.
+  int release() noexcept;
+
   /// Closes the sending side once everything is out, so that the peer reads
   /// the last bytes before the end.
   void shutdown_when_sent();

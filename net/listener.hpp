@@ -27,6 +27,12 @@ public:
     return true;
   }
 
+  /// The shard on which this client's WebSocket is to live; `accepted` is the
+  /// one that has read its request. Any shard's thread.
+  virtual shard& home_of(const client_info&, shard& accepted) {
+    return accepted;
+  }
+
   /// A WebSocket is open. Call `set_events` before returning.
   virtual void
   websocket_opened(const std::shared_ptr<session>& opened, client_info client)

@@ -36,6 +36,8 @@ session::session(shard& home, listener& from, int fd, std::string remote)
 
 session::~session() {
   ws_.next_layer().observe(nullptr);
+  if (moved_)
+    return;
   from_.counters().connections.fetch_sub(1, std::memory_order_relaxed);
   from_.released(remote_);
 }

@@ -63,6 +63,9 @@ inline constexpr unsigned flood = 4029;
 ///   request --plain HTTP--> answering --> closed
 ///      `----upgrade-------> open --close()/peer--> closing --> closed
 ///
+/// Where the gateway wants the WebSocket on another shard, a new session
+/// there takes over the socket between request and upgrade.
+///
 /// Belongs to its shard's thread. Limits and timeouts are those of
 /// `limit_options`; nothing it holds grows beyond them.
 class session final : public std::enable_shared_from_this<session>,
@@ -120,12 +123,15 @@ private:
     closed,
   };
   struct http_phase;
+  struct handover;
 
   // HTTP (session_http.cpp)
   void on_header(boost::beast::error_code ec);
   void on_body(boost::beast::error_code ec);
   void upgrade();
   void accept_upgrade(client_info client, const std::string& subprotocol);
+  void move_to(shard& to, client_info client, const std::string& subprotocol);
+  void take_over(handover& from);
   void serve_http();
   void answer(http_response response);
   std::shared_ptr<http_request> take_request();
@@ -164,6 +170,7 @@ private:
   bool reading_ = false;
   bool paused_ = false;
   bool ping_sent_ = false;
+  bool moved_ = false; ///< another session has the socket and is counted
 };
 
 } // namespace vartalap::net

@@ -195,8 +195,45 @@ void session::upgrade() {
                           "no valid credential: see \"Credentials\" in "
                           "docs/protocol.md"));
                       info.user = std::move(*user);
-                      self->accept_upgrade(std::move(info), subprotocol);
+                      auto& to = self->from_.to().home_of(info, self->home_);
+                      if (&to == &self->home_)
+                        self->accept_upgrade(std::move(info), subprotocol);
+                      else
+                        self->move_to(to, std::move(info), subprotocol);
                     });
+}
+
+/// What goes from one shard's session to the other's.
+struct session::handover {
+  int fd;
+  std::string remote;
+  std::unique_ptr<http_phase> http;
+  client_info client;
+  std::string subprotocol;
+};
+
+void session::move_to(shard& to, client_info client,
+                      const std::string& subprotocol) {
+  home_.timers().cancel(*this);
+  state_ = state::closed;
+  moved_ = true;
+  auto socket = std::make_shared<handover>(
+    handover{ws_.next_layer().release(), remote_, std::move(http_),
+             std::move(client), subprotocol});
+  to.post([&to, &from = from_, socket = std::move(socket)] {
+    std::make_shared<session>(to, from, socket->fd, socket->remote)
+      ->take_over(*socket);
+  });
+}
+
+void session::take_over(handover& from) {
+  if (!ws_.next_layer().is_open())
+    return finish(0);
+  state_ = state::answering;
+  http_ = std::move(from.http);
+  if (from_.limits().handshake_timeout.count() > 0)
+    home_.timers().arm(*this, home_.now() + from_.limits().handshake_timeout);
+  accept_upgrade(std::move(from.client), from.subprotocol);
 }
 
 void session::accept_upgrade(client_info client,

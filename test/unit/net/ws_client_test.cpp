@@ -6,9 +6,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace vartalap;
@@ -341,6 +343,59 @@ TEST_CASE("ws_clients that go on reading together do not mix their frames") {
   // A session tells its listener that it is gone: it may not outlive it.
   f.home.end_watched();
   fan.open.clear();
+}
+
+TEST_CASE("a WebSocket moves to the shard that its gateway names") {
+  fixture f;
+  net::shard second{1, core::microseconds{0}};
+  struct mover final : net::gateway, net::session_events {
+    net::shard* to = nullptr;
+    std::shared_ptr<net::session> open;
+    std::atomic<unsigned> opened_on{99};
+    net::shard& home_of(const net::client_info&, net::shard&) override {
+      return *to;
+    }
+    void websocket_opened(const std::shared_ptr<net::session>& opened,
+                          net::client_info) override {
+      opened_on = net::shard::current()->index();
+      open = opened;
+      opened->set_events(this);
+    }
+    void http(std::shared_ptr<net::http_request>, net::shard&,
+              net::http_reply) override {
+    }
+    void on_frame(std::string_view payload, bool text) override {
+      open->send(payload, text);
+    }
+    void on_run_end() override {
+    }
+    void on_pong(std::string_view) override {
+    }
+    void on_output() override {
+    }
+    void on_closed(unsigned) override {
+      open.reset();
+    }
+  } mover;
+  mover.to = &second;
+  net::listener listener({&f.home}, "127.0.0.1:0", f.limits, f.auth, f.who,
+                         mover, f.log);
+  listener.start();
+  std::thread runner([&second] {
+    second.run();
+    second.end_watched();
+  });
+  f.options.port = listener.port();
+  f.events.when_open = [&] { f.client->send("over here", true); };
+  f.events.when_frame = [&] { f.home.stop(); };
+  f.run();
+  CHECK(f.events.frames == std::vector<std::string>{"over here"});
+  CHECK(mover.opened_on == 1);
+  CHECK(listener.counters().connections == 1);
+  second.stop();
+  runner.join();
+  CHECK_FALSE(mover.open);
+  CHECK(listener.counters().connections == 0);
 }
 
 TEST_CASE("ws_client says why it was refused") {

@@ -12,8 +12,6 @@ namespace vartalap::actors {
 
 namespace {
 
-thread_local shard_unit* current_unit = nullptr;
-
 /// The pinned actor that a job is; null: CAF's own kind.
 pinned_actor* pinned(caf::resumable* job) {
   if (job->subtype() != caf::resumable::unspecified)
@@ -54,16 +52,12 @@ shard_unit::shard_unit(caf::actor_system& system, net::shard& home,
   : caf::execution_unit(&system), home_(home), throughput_(throughput) {
 }
 
-shard_unit* shard_unit::current() noexcept {
-  return current_unit;
-}
-
 void shard_unit::exec_later(caf::resumable* job) {
   home_of(job, *all_).enqueue(job);
 }
 
 void shard_unit::enqueue(caf::resumable* job) {
-  if (current_unit == this) {
+  if (net::shard::current() == &home_) {
     local_.push_back(job);
     return;
   }
@@ -129,8 +123,9 @@ bool shard_unit::drop_all() {
 }
 
 shard_scheduler::shard_scheduler(caf::actor_system& system,
-                                 const std::vector<net::shard*>& shards)
-  : caf::scheduler::abstract_coordinator(system) {
+                                 const std::vector<net::shard*>& shards,
+                                 net::sharing_policy sharing)
+  : caf::scheduler::abstract_coordinator(system), team_(shards, sharing) {
   for (auto* home : shards) {
     units_.push_back(
       std::make_unique<shard_unit>(system, *home, messages_per_turn));
@@ -154,12 +149,10 @@ void shard_scheduler::start() {
       const auto name = "shard-" + std::to_string(raw->home_.index());
       ::pthread_setname_np(::pthread_self(), name.c_str());
       system().thread_started();
-      current_unit = raw;
       raw->home_.set_runner(raw);
-      raw->home_.run();
+      team_.run(raw->home_.index());
       raw->home_.end_watched();
       raw->home_.set_runner(nullptr);
-      current_unit = nullptr;
       system().thread_terminates();
     });
   }
@@ -184,10 +177,11 @@ void shard_scheduler::stop() {
 }
 
 void use_shards(caf::actor_system_config& config,
-                const std::vector<net::shard*>& shards) {
+                const std::vector<net::shard*>& shards,
+                net::sharing_policy sharing) {
   config.module_factories.push_back(
-    [shards](caf::actor_system& system) -> caf::actor_system::module* {
-      return new shard_scheduler(system, shards);
+    [shards, sharing](caf::actor_system& system) -> caf::actor_system::module* {
+      return new shard_scheduler(system, shards, sharing);
     });
 }
 

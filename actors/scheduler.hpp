@@ -1,6 +1,6 @@
 #pragma once
 
-#include "net/shard.hpp"
+#include "net/shard_team.hpp"
 
 #include <caf/actor_system_config.hpp>
 #include <caf/detail/thread_safe_actor_clock.hpp>
@@ -39,8 +39,12 @@ public:
     return home_;
   }
 
-  /// The unit that runs the calling thread, or null.
-  static shard_unit* current() noexcept;
+  /// The unit of the calling thread's shard, or null.
+  static shard_unit* current() noexcept {
+    auto* shard = net::shard::current();
+    return shard == nullptr ? nullptr
+                            : static_cast<shard_unit*>(shard->runner());
+  }
 
   /// Jobs that wait; read by any thread.
   std::size_t queued() const noexcept {
@@ -63,14 +67,16 @@ private:
 
 /// CAF's scheduler module on our shards: a pinned actor runs on its shard,
 /// everything else on the first. Runs the shards' threads from `start` to
-/// `stop`. CAF's clock has a thread of its own and serves coarse timers.
+/// `stop`; quiet shards share one (net::shard_team). CAF's clock has a thread
+/// of its own and serves coarse timers.
 class shard_scheduler final : public caf::scheduler::abstract_coordinator {
 public:
   /// Messages one actor may handle before the next has its turn.
   static constexpr std::size_t messages_per_turn = 300;
 
   shard_scheduler(caf::actor_system& system,
-                  const std::vector<net::shard*>& shards);
+                  const std::vector<net::shard*>& shards,
+                  net::sharing_policy sharing);
 
   void enqueue(caf::resumable* job) override;
   caf::actor_clock& clock() noexcept override {
@@ -91,6 +97,7 @@ protected:
 private:
   std::vector<std::unique_ptr<shard_unit>> units_;
   std::vector<shard_unit*> unit_pointers_;
+  net::shard_team team_;
   std::vector<std::thread> threads_;
   std::thread clock_thread_;
   caf::detail::thread_safe_actor_clock clock_;
@@ -99,6 +106,7 @@ private:
 /// Makes an actor system of this configuration use `shards` as its scheduler.
 /// They must outlive the system.
 void use_shards(caf::actor_system_config& config,
-                const std::vector<net::shard*>& shards);
+                const std::vector<net::shard*>& shards,
+                net::sharing_policy sharing);
 
 } // namespace vartalap::actors

@@ -87,6 +87,7 @@ struct runtime_options {
   std::string log_format = "text"; ///< or "json"
   std::string web;      ///< folder of the browser client; empty: found beside
   unsigned workers = 2; ///< threads for blocking reads
+  bool share_thread = true; ///< quiet shards run on the first one's thread
   microseconds coalesce{0}; ///< a busy shard gathers events for this long
 };
 

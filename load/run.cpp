@@ -93,7 +93,9 @@ public:
     std::vector<net::shard*> shards;
     for (const auto& one : shards_)
       shards.push_back(one.get());
-    actors::use_shards(config, shards);
+    net::sharing_policy own_threads;
+    own_threads.enabled = false;
+    actors::use_shards(config, shards, own_threads);
     caf::actor_system system(config);
     std::vector<caf::actor> swarms;
     for (unsigned i = 0; i < options_.threads; ++i)

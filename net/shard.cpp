@@ -53,14 +53,24 @@ core::mono_time shard::clock() noexcept {
     std::chrono::steady_clock::now());
 }
 
-void shard::run() {
+void shard::enter_thread() {
   current_shard = this;
   // The default slack of 50 us would be added to every short sleep.
   ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
   now_ = clock();
-  while (!stopping_.load(std::memory_order_acquire))
-    take_turn(wait_limit());
+}
+
+void shard::leave_thread() noexcept {
   current_shard = nullptr;
+}
+
+void shard::run() {
+  enter_thread();
+  while (!is_stopping()) {
+    take_turn(wait_limit(now_));
+    gather();
+  }
+  leave_thread();
 }
 
 void shard::stop() {
@@ -86,54 +96,63 @@ void shard::wake() {
   }
 }
 
-int shard::wait_limit() const {
+int shard::wait_limit(core::mono_time now) const {
   if (work_left_ || !soon_.empty() || !outputs_.empty())
     return 0;
   const auto next = timers_.next();
   if (next == core::mono_time::max())
     return -1;
-  if (next <= now_)
+  if (next <= now)
     return 0;
-  const auto ms = std::chrono::ceil<core::milliseconds>(next - now_).count();
+  const auto ms = std::chrono::ceil<core::milliseconds>(next - now).count();
   return static_cast<int>(std::min<std::int64_t>(ms, 60'000));
 }
 
+bool shard::has_work(core::mono_time now) const {
+  return work_left_ || !soon_.empty() || !outputs_.empty()
+         || (runner_ != nullptr && runner_->has_work()) || anything_posted()
+         || timers_.next() <= now;
+}
+
+bool shard::may_sleep() {
+  awake_.store(false);
+  return !anything_posted() && !is_stopping()
+         && (runner_ == nullptr || !runner_->has_work());
+}
+
 void shard::take_turn(int timeout_ms) {
+  current_shard = this;
   work_left_ = false;
   handle_events(timeout_ms);
-  const auto start = now_;
+  turn_start_ = now_;
   run_posted();
   timers_.advance(now_);
   drain_soon();
   run_actors();
   flush_outputs();
   const auto end = clock();
-  const auto spent = static_cast<std::uint64_t>((end - start).count());
+  const auto spent = static_cast<std::uint64_t>((end - turn_start_).count());
   auto& c = counters_;
   c.turns.fetch_add(1, std::memory_order_relaxed);
   c.busy_us.fetch_add(spent, std::memory_order_relaxed);
   if (spent > c.lag_max_us.load(std::memory_order_relaxed))
     c.lag_max_us.store(spent, std::memory_order_relaxed);
   now_ = end;
-  if (coalesce_.count() > 0 && !work_left_)
-    gather(start);
 }
 
-bool shard::anything_posted() {
+bool shard::anything_posted() const {
   const std::lock_guard lock(posted_mutex_);
   return !posted_.empty();
 }
 
 void shard::handle_events(int timeout_ms) {
-  if (timeout_ms != 0) {
-    awake_.store(false);
-    if (anything_posted() || stopping_.load()
-        || (runner_ != nullptr && runner_->has_work()))
+  int n = 0;
+  if (timeout_ms != no_events) {
+    if (timeout_ms != 0 && !may_sleep())
       timeout_ms = 0;
+    n = ::epoll_wait(epoll_, events_.data(), events_per_turn, timeout_ms);
+    stay_awake();
   }
-  const auto n
-    = ::epoll_wait(epoll_, events_.data(), events_per_turn, timeout_ms);
-  awake_.store(true);
   now_ = clock();
   events_end_ = n > 0 ? static_cast<std::size_t>(n) : 0;
   recent_events_ = 0;
@@ -217,13 +236,15 @@ void shard::flush_outputs() {
     work_left_ = true;
 }
 
-void shard::gather(core::mono_time turn_start) {
+void shard::gather() {
+  if (coalesce_.count() <= 0 || work_left_)
+    return;
   // Worth a sleep only where turns follow each other closely.
-  const auto apart = turn_start - last_start_;
-  last_start_ = turn_start;
+  const auto apart = turn_start_ - last_start_;
+  last_start_ = turn_start_;
   if (recent_events_ == 0 || apart > 4 * coalesce_)
     return;
-  const auto spare = coalesce_ - (now_ - turn_start);
+  const auto spare = coalesce_ - (now_ - turn_start_);
   if (spare < core::microseconds{50})
     return;
   const ::timespec nap{0, static_cast<long>(spare.count()) * 1000};

@@ -69,10 +69,11 @@ struct shard_counters {
   std::atomic<std::uint64_t> naps{0};
   std::atomic<std::uint64_t> busy_us{0};    ///< time spent outside epoll
   std::atomic<std::uint64_t> lag_max_us{0}; ///< longest turn since last asked
+  std::atomic<bool> shares{false};          ///< another shard's thread runs it
 };
 
-/// One thread, one event loop, one scheduler: the sockets, timers and actors
-/// of a shard run here, without locks among them.
+/// One event loop, one scheduler: the sockets, timers and actors of a shard
+/// run here, on one thread at a time, without locks among them.
 ///
 /// A turn: sockets that are ready (each reads what it has and handles every
 /// whole frame of it), tasks from other threads, timers, actors until they
@@ -103,6 +104,45 @@ public:
 
   /// Makes sure that a sleeping shard takes another turn. Any thread.
   void wake();
+
+  // What `run` is made of, for a thread that runs several shards
+  // (shard_team): all on the thread that runs this shard just now.
+
+  /// Makes this the calling thread's `current` shard for all that is between
+  /// turns.
+  void enter_thread();
+  void leave_thread() noexcept;
+
+  /// How long the next turn may wait for events: milliseconds, -1 for ever.
+  int wait_limit(core::mono_time now) const;
+
+  /// As a timeout: a turn that does not ask for events.
+  static constexpr int no_events = -2;
+
+  /// One turn; waits `timeout_ms` for something to do.
+  void take_turn(int timeout_ms);
+
+  /// Sleeps a while after a turn, where `coalesce` says so.
+  void gather();
+
+  /// True while there is something to do without any event of a descriptor.
+  bool has_work(core::mono_time now) const;
+
+  /// Announces a sleep outside of `take_turn`: from here on `wake` makes
+  /// `poll_handle` readable. @returns False if there is something to do.
+  bool may_sleep();
+  void stay_awake() noexcept {
+    awake_.store(true);
+  }
+
+  bool is_stopping() const noexcept {
+    return stopping_.load(std::memory_order_acquire);
+  }
+
+  /// Readable while the shard has events.
+  int poll_handle() const noexcept {
+    return epoll_;
+  }
 
   // The rest belongs to the shard's thread.
 
@@ -137,6 +177,10 @@ public:
 
   void set_runner(shard_runner* runner) noexcept {
     runner_ = runner;
+  }
+
+  shard_runner* runner() const noexcept {
+    return runner_;
   }
 
   timer_wheel& timers() noexcept {
@@ -197,14 +241,11 @@ private:
     return std::make_unique<small_task_of<std::decay_t<F>>>(std::forward<F>(f));
   }
 
-  void take_turn(int timeout_ms);
   void handle_events(int timeout_ms);
   void run_posted();
   void run_actors();
   void flush_outputs();
-  void gather(core::mono_time turn_start);
-  bool anything_posted();
-  int wait_limit() const;
+  bool anything_posted() const;
 
   unsigned index_;
   core::microseconds coalesce_;
@@ -225,12 +266,13 @@ private:
   std::vector<turn_output*> flushing_;
   std::vector<char> scratch_;
   std::uint64_t recent_events_ = 0;
+  core::mono_time turn_start_{};
   core::mono_time last_start_{};
   std::vector<::epoll_event> events_;
   std::size_t events_at_ = 0;
   std::size_t events_end_ = 0;
 
-  std::mutex posted_mutex_;
+  mutable std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
   std::vector<std::function<void()>> running_posted_;
   std::atomic<bool> awake_{true};

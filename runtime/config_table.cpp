@@ -242,6 +242,10 @@ void add_runtime(std::vector<cluster_setting>& out) {
     "Threads that run sockets and actors.")(
     "workers", &o::workers, count(1, 256),
     "Threads for reads that may block, such as cold mailboxes.")(
+    "share_thread", &o::share_thread, plain(value_kind::flag),
+    "While what there is to do fits on one core, one thread runs all shards "
+    "and the others sleep: less CPU, no more latency. Without effect where "
+    "coalesce is set.")(
     "coalesce", &o::coalesce, coalesce,
     "A busy shard gathers events for this long: less CPU, more latency.")(
     "log_level", &o::log_level, choice({"debug", "info", "warning", "error"}),

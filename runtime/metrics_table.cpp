@@ -50,6 +50,8 @@ std::vector<metric_row> make_rows() {
     {"shard_events_total", counter, "shard", "Socket events of a shard."},
     {"shard_busy_seconds_total", counter, "shard",
      "Time that a shard's thread spent at work, not waiting."},
+    {"shard_shares_thread", gauge, "shard",
+     "1 while the first shard's thread runs this one too."},
     {"actors", gauge, "kind", "Living actors by kind."},
 
     // Connections.

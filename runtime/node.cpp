@@ -167,7 +167,10 @@ node::impl::impl(core::cluster_options options, const std::string& name,
 }
 
 void node::impl::start_actors() {
-  actors::use_shards(config_, pointers(shards_));
+  net::sharing_policy sharing;
+  sharing.enabled = options_.runtime.share_thread
+                    && options_.runtime.coalesce.count() == 0;
+  actors::use_shards(config_, pointers(shards_), sharing);
   system_ = std::make_unique<caf::actor_system>(config_);
   const auto who = store_->who();
   const auto count = static_cast<unsigned>(shards_.size());
@@ -283,6 +286,7 @@ void node::impl::collect(process_metrics& into) {
     into.set_total("shard_events_total", number(turning.events), label);
     into.set_total("shard_busy_seconds_total", number(turning.busy_us) / 1e6,
                    label);
+    into.set("shard_shares_thread", turning.shares.load() ? 1 : 0, label);
   }
 }
 

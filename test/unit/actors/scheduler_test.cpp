@@ -55,7 +55,7 @@ private:
 
 struct fixture {
   fixture() {
-    actors::use_shards(config, {&first, &second});
+    actors::use_shards(config, {&first, &second}, {});
     system = std::make_unique<caf::actor_system>(config);
   }
 

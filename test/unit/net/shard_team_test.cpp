@@ -14,19 +14,29 @@ using namespace vartalap;
 
 namespace {
 
-/// Runs something on its shard every few milliseconds until told to stop.
+/// Runs something on its shard every millisecond until it says false or is
+/// stopped.
 struct ticker final : net::timer_node {
   explicit ticker(net::shard& s) : home(s) {
   }
   void start() {
     home.post([this] { on_timer(home.now()); });
   }
+  /// From outside, before the shard ends: a timer belongs to its shard.
+  void stop() {
+    std::promise<void> done;
+    home.post([&] {
+      home.timers().cancel(*this);
+      done.set_value();
+    });
+    done.get_future().get();
+  }
   void on_timer(core::mono_time now) override {
     if (tick())
       home.timers().arm(*this, now + core::milliseconds{1});
   }
   net::shard& home;
-  std::function<bool()> tick;
+  std::function<bool()> tick = [] { return true; };
 };
 
 /// Three shards and their threads.
@@ -66,7 +76,8 @@ struct fixture {
       const bool yes = reached();
       if (!yes && net::shard::clock() < limit)
         return true;
-      done.set_value(yes);
+      // Not from here: the ticker goes when this is said.
+      shards[0].post([&done, yes] { done.set_value(yes); });
       return false;
     };
     look.start();
@@ -114,7 +125,7 @@ struct worker {
     if (on)
       home.post([this] { work(); });
     else
-      ended.set_value();
+      home.post([this] { ended.set_value(); });
   }
   void stop() {
     on = false;
@@ -133,8 +144,6 @@ TEST_CASE("quiet shards share the first one's thread") {
   // A shard looks at its load when it has had a turn.
   ticker one(f.shards[1]);
   ticker two(f.shards[2]);
-  std::atomic<bool> go{true};
-  one.tick = two.tick = [&] { return go.load(); };
   one.start();
   two.start();
   REQUIRE(f.wait([&] { return f.shares(1) && f.shares(2); }));
@@ -146,14 +155,13 @@ TEST_CASE("quiet shards share the first one's thread") {
     });
   CHECK(on[1] == on[0]);
   CHECK(on[2] == on[0]);
-  go = false;
+  one.stop();
+  two.stop();
 }
 
 TEST_CASE("a busy shard gets its own thread back, and joins when it is quiet") {
   fixture f;
   ticker one(f.shards[1]);
-  std::atomic<bool> go{true};
-  one.tick = [&] { return go.load(); };
   one.start();
   REQUIRE(f.wait([&] { return f.shares(1); }));
   {
@@ -163,7 +171,7 @@ TEST_CASE("a busy shard gets its own thread back, and joins when it is quiet") {
     busy.stop();
   }
   CHECK(f.wait([&] { return f.shares(1); }));
-  go = false;
+  one.stop();
 }
 
 TEST_CASE("a shard of its own thread stays there where sharing is off") {
@@ -174,13 +182,13 @@ TEST_CASE("a shard of its own thread stays there where sharing is off") {
   int left = 30;
   ticker one(f.shards[1]);
   one.tick = [&] {
-    if (--left > 0)
-      return true;
-    done.set_value();
-    return false;
+    if (--left == 0)
+      done.set_value();
+    return true;
   };
   one.start();
   done.get_future().get();
+  one.stop();
   CHECK_FALSE(f.shares(1));
 }
 
@@ -192,9 +200,7 @@ TEST_CASE("tasks keep their order while their shard goes to and fro") {
   int posted = 0;
   for (int round = 0; round < 5; ++round) {
     // Quiet, then busy: it moves both ways.
-    std::atomic<bool> go{true};
     ticker quiet(f.shards[1]);
-    quiet.tick = [&] { return go.load(); };
     quiet.start();
     CHECK(f.wait([&] { return f.shares(1); }));
     worker busy(f.shards[1]);
@@ -209,8 +215,7 @@ TEST_CASE("tasks keep their order while their shard goes to and fro") {
       std::this_thread::yield();
     }
     busy.stop();
-    go = false;
-    f.on(1, [] {});
+    quiet.stop();
   }
   f.end();
   CHECK(overlaps == 0);
@@ -220,14 +225,13 @@ TEST_CASE("tasks keep their order while their shard goes to and fro") {
 
 TEST_CASE("a team ends while its shards share a thread") {
   auto f = std::make_unique<fixture>();
-  std::atomic<bool> go{true};
   ticker one(f->shards[1]);
   ticker two(f->shards[2]);
-  one.tick = two.tick = [&] { return go.load(); };
   one.start();
   two.start();
   REQUIRE(f->wait([&] { return f->shares(1) && f->shares(2); }));
-  go = false;
+  one.stop();
+  two.stop();
   SECTION("the guests first") {
     f->shards[2].stop();
     f->threads[2].join();

@@ -40,6 +40,8 @@ shard_context::shard_context(node_context& node_, net::shard& home_,
               dedupe,
               ids,
               counters} {
+  // A clock that was set back must not make ids below those that clients know.
+  ids.observe({who.newest_ms << 16 | 0xffff, ~std::uint64_t{0}});
 }
 
 shard_context::~shard_context() = default;

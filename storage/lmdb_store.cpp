@@ -63,8 +63,10 @@ lmdb_store::lmdb_store(const std::string& directory,
   writer_state state;
   state.newest_ms = env_.newest_ms();
   state.commits = env_.who().commits;
-  const auto damaged = index_.rebuild(env_.all(), state);
-  quarantine_found(damaged, state, log);
+  const auto found = index_.rebuild(env_.all(), state);
+  quarantine_found(found.damaged, state, log);
+  raise_waiting(found.waiting, state, log);
+  newest_ms_ = state.newest_ms;
   writer_ = std::make_unique<writer>(env_, index_, options, ttl, shards, sink,
                                      log, hooks, state);
 }
@@ -102,6 +104,26 @@ void lmdb_store::quarantine_found(const std::vector<std::string>& keys,
   state = work.state();
   for (const auto& text : work.damages())
     log.write(core::log_level::error, log_name, text);
+}
+
+void lmdb_store::raise_waiting(const std::unordered_set<std::string>& users,
+                               writer_state& state, core::log_port& log) {
+  if (users.empty())
+    return;
+  try {
+    writer_buffers buffers;
+    write_batch work{env_, index_.raw(), state, buffers};
+    for (const auto& user : users)
+      work.raise_offline_once(user);
+    if (!work.commit())
+      return; // All were raised before.
+    index_.publish(buffers, work.number());
+    state = work.state();
+  } catch (const std::exception& problem) {
+    // A full disk, say: delivering comes first.
+    log.write(core::log_level::warning, log_name,
+              std::string("offline events are not stored: ") + problem.what());
+  }
 }
 
 void lmdb_store::submit(std::vector<request> batch) {
@@ -229,6 +251,7 @@ std::vector<std::string> lmdb_store::raised_offline(std::size_t limit) {
 
 identity lmdb_store::who() const {
   auto out = env_.who();
+  out.newest_ms = newest_ms_;
   out.commits = status().commits;
   return out;
 }

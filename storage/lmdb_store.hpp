@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace vartalap::storage {
@@ -38,6 +39,10 @@ private:
   void check_suspect(core::log_port& log);
   void quarantine_found(const std::vector<std::string>& keys,
                         writer_state& state, core::log_port& log);
+  /// A crash between storing a message and finding that its recipient is away
+  /// must not eat the wake-up: after a start nobody is connected.
+  void raise_waiting(const std::unordered_set<std::string>& users,
+                     writer_state& state, core::log_port& log);
   void read_devices(MDB_txn* txn, std::string_view user,
                     core::mailbox_snapshot& out);
   std::vector<core::pending_record>
@@ -49,6 +54,7 @@ private:
 
   environment env_;
   published_index index_;
+  std::uint64_t newest_ms_ = 0; ///< at the start
   std::unique_ptr<writer> writer_;
 };
 

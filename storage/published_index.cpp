@@ -51,9 +51,9 @@ void published_index::publish(const writer_buffers& buffers,
   changed_.notify_all();
 }
 
-std::vector<std::string> published_index::rebuild(const tables& all,
-                                                  writer_state& state) {
-  std::vector<std::string> damaged;
+published_index::findings published_index::rebuild(const tables& all,
+                                                   writer_state& state) {
+  findings found;
   const std::lock_guard lock{mutex_};
   const auto txn = begin_read(env_);
   number_ = txn_id(txn.get());
@@ -62,13 +62,15 @@ std::vector<std::string> published_index::rebuild(const tables& all,
     state.next_sequence = sequence_of(at.key()) + 1;
     const auto record = read_record(at.key(), at.value());
     if (!record) {
-      damaged.emplace_back(at.key());
+      found.damaged.emplace_back(at.key());
       continue;
     }
     state.newest_ms = std::max(state.newest_ms, record->born());
     index_.add(record->user, record->serverid, sequence_of(at.key()));
+    if (record->type == core::message_type::message)
+      found.waiting.emplace(record->user);
   }
-  return damaged;
+  return found;
 }
 
 } // namespace vartalap::storage

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace vartalap::storage {
@@ -32,9 +33,14 @@ public:
   /// The writer, once the transaction of that number is committed.
   void publish(const writer_buffers& buffers, std::uint64_t number);
 
+  /// What `rebuild` has found beside the records.
+  struct findings {
+    std::vector<std::string> damaged; ///< keys of records that it leaves out
+    std::unordered_set<std::string> waiting; ///< users with a MESSAGE
+  };
+
   /// Fills it before anybody reads: the journal as it is on disk.
-  /// @returns Keys of damaged records, which it leaves out.
-  std::vector<std::string> rebuild(const tables& all, writer_state& state);
+  findings rebuild(const tables& all, writer_state& state);
 
   /// The writer's thread only: nobody else changes it.
   const journal_index& raw() const noexcept {

@@ -116,6 +116,7 @@ struct identity {
   std::uint32_t incarnation = 0; ///< +1 at each start
   std::uint32_t node_number = 0; ///< 32 bits of the uuid: low part of serverIds
   std::uint64_t commits = 0;
+  std::uint64_t newest_ms = 0; ///< greatest clock of a message stored so far
 };
 
 /// The durable side of a node: one LMDB environment with journal, mailboxes,

@@ -154,6 +154,11 @@ void write_batch::raise_offline(std::string_view user) {
   dirty_ = true;
 }
 
+void write_batch::raise_offline_once(std::string_view user) {
+  if (!get(txn_.get(), tables_.push, user_key(user)))
+    raise_offline(user);
+}
+
 // @returns False where there is no such record, or only a damaged one, which
 //          is then in quarantine.
 bool write_batch::update_acks(place where, std::string_view key,

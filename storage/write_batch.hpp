@@ -121,6 +121,9 @@ public:
     return counts_;
   }
 
+  /// Stores the user's offline event where none is.
+  void raise_offline_once(std::string_view user);
+
 private:
   void carry_out(const op::put& what);
   void carry_out(const op::remove& what);

@@ -63,7 +63,7 @@ TEST_CASE_METHOD(store_fixture, "store counts incarnations and keeps its ids") {
   CHECK(first.incarnation == 1);
   CHECK(first.node_number
         == std::stoul(first.node_uuid.substr(0, 8), nullptr, 16));
-  put(make_message("bob", 1));
+  put(make_message("bob", 1), {}, true);
   CHECK(store->who().commits == 1);
   reopen();
   const auto second = store->who();

@@ -82,6 +82,33 @@ TEST_CASE_METHOD(store_fixture, "store keeps what it has confirmed") {
   CHECK(store->status().journal_records == 2);
 }
 
+TEST_CASE_METHOD(store_fixture,
+                 "store raises the offline event of what waited at a crash") {
+  open();
+  put(make_message("bob", 1));
+  core::envelope receipt = *make_message("carol", 1);
+  receipt.type = core::message_type::notification;
+  put(std::make_shared<const core::envelope>(std::move(receipt)));
+  CHECK(store->raised_offline(10).empty());
+  reopen();
+  CHECK(store->raised_offline(10) == std::vector<std::string>{"bob"});
+  CHECK(store->snapshot("bob").offline_raised);
+}
+
+TEST_CASE_METHOD(store_fixture,
+                 "store knows the newest clock that it has stored") {
+  open();
+  const auto ahead = make_message("bob", 1);
+  put(ahead);
+  reopen();
+  CHECK(store->who().newest_ms
+        >= std::max(ahead->serverid.clock_ms(), ahead->server_timestamp));
+  // Settled or gone, it is remembered.
+  run({op::remove{"bob", ahead->serverid}});
+  reopen();
+  CHECK(store->who().newest_ms >= ahead->serverid.clock_ms());
+}
+
 TEST_CASE_METHOD(store_fixture, "store gives the same answers after settling") {
   options.settle_after = core::milliseconds{0};
   open();
@@ -221,13 +248,15 @@ TEST_CASE_METHOD(store_fixture, "store keeps devices and offline events") {
   const core::device_record tablet{"tablet", 2000, {5, 6}, 7};
   run({op::put_device{"bob", phone}, op::put_device{"bob", tablet},
        op::put_device{"bobby", phone}});
-  put(make_message("bob", 1), {}, true);
+  const auto waiting = make_message("bob", 1);
+  put(waiting, {}, true);
   reopen();
   auto snapshot = store->snapshot("bob");
   CHECK(snapshot.devices == std::vector{phone, tablet});
   CHECK(snapshot.offline_raised);
-  run({op::erase_device{"bob", "phone"}, op::clear_offline{"bob"},
-       op::clear_offline{"nobody"}, op::erase_device{"bob", "nothing"}});
+  run({op::remove{"bob", waiting->serverid}, op::erase_device{"bob", "phone"},
+       op::clear_offline{"bob"}, op::clear_offline{"nobody"},
+       op::erase_device{"bob", "nothing"}});
   reopen();
   snapshot = store->snapshot("bob");
   CHECK(snapshot.devices == std::vector{tablet});

@@ -50,6 +50,7 @@ caf::behavior connection_actor::make_behavior() {
     [this](deliver_batch& batch) { on_deliveries(batch); },
     [this](confirm_batch& batch) { on_confirms(batch); },
     [this](refuse_batch& batch) { on_refusals(batch); },
+    [this](resends_merged what) { answered(what.count); },
     [this](attached& to) {
       delivery_ = std::move(to.delivery);
       send_acks();
@@ -105,8 +106,10 @@ void connection_actor::take_message(net::frame::message& in) {
   what.from = client_.user;
   if (!run_)
     run_ = std::make_unique<outgoing>();
-  for (auto& id : in.state_ids)
-    run_->acks.named.push_back({what.to, std::move(id)});
+  // Everybody else says so itself, and must not be taken at less.
+  if (client_.client_ack == net::client_ack_mode::state)
+    for (auto& id : in.state_ids)
+      run_->acks.named.push_back({what.to, std::move(id)});
   if (!core::is_valid_user(what.to))
     return refuse_frame(what.id, core::refusal::bad_frame,
                         "nobody can have this name: `to` must be a user");
@@ -199,9 +202,8 @@ void connection_actor::reconsider_reading() {
     session_->resume_reading();
 }
 
-void connection_actor::answered() {
-  if (unconfirmed_ > 0)
-    --unconfirmed_;
+void connection_actor::answered(std::size_t messages) {
+  unconfirmed_ -= std::min(unconfirmed_, messages);
   if (window_paused_)
     reconsider_reading();
 }
@@ -209,16 +211,42 @@ void connection_actor::answered() {
 void connection_actor::on_deliveries(deliver_batch& batch) {
   if (!session_)
     return;
-  auto& out = context_.encoded;
-  const auto text = net::is_text(client_.encoding);
-  for (const auto& item : batch.items) {
-    out.clear();
-    net::encode_delivery(client_.encoding, *item.message, out);
-    session_->send(out, text);
-    last_ordinal_ = std::max(last_ordinal_, item.ordinal);
-    if (client_.client_ack != net::client_ack_mode::explicit_only)
-      expect_written(item);
+  for (auto& item : batch.items) {
+    // What is ephemeral has no window that bounds it: it goes out or ends the
+    // connection.
+    if (item.message->ephemeral || (!held_ && has_output_room())) {
+      write(item);
+      continue;
+    }
+    if (!held_)
+      held_ = std::make_unique<std::deque<core::effect::deliver>>();
+    held_->push_back(std::move(item));
   }
+  ping_for_written();
+}
+
+bool connection_actor::has_output_room() const {
+  return session_->output_size()
+         <= context_.node.options.limits.output_bytes / 2;
+}
+
+void connection_actor::write(const core::effect::deliver& item) {
+  auto& out = context_.encoded;
+  out.clear();
+  net::encode_delivery(client_.encoding, *item.message, out);
+  session_->send(out, net::is_text(client_.encoding));
+  last_ordinal_ = std::max(last_ordinal_, item.ordinal);
+  if (client_.client_ack != net::client_ack_mode::explicit_only)
+    expect_written(item);
+}
+
+void connection_actor::write_held() {
+  while (!held_->empty() && session_->is_open() && has_output_room()) {
+    write(held_->front());
+    held_->pop_front();
+  }
+  if (held_->empty())
+    held_.reset();
   ping_for_written();
 }
 
@@ -275,12 +303,15 @@ void connection_actor::on_close(close_connection how) {
 void connection_actor::on_output() {
   if (session_->output_empty())
     attachment_->written.store(last_ordinal_, std::memory_order_release);
+  if (held_)
+    write_held();
 }
 
 void connection_actor::expect_written(const core::effect::deliver& item) {
   // The old app acknowledges messages by `state`, and nothing else; and not
   // what it takes for a duplicate, so that a last repeat counts as had.
-  const auto last = item.attempt >= context_.node.options.delivery.max_retries;
+  const auto last = item.attempt + 1
+                    >= std::max(context_.node.options.delivery.max_retries, 1U);
   if (client_.client_ack == net::client_ack_mode::written
       || item.message->type == core::message_type::notification || last)
     written_.push_back(item.message->serverid);
@@ -314,6 +345,7 @@ void connection_actor::on_closed(unsigned) {
   if (run_)
     send_acks();
   session_.reset();
+  held_.reset();
   origin_.reset();
   delivery_ = nullptr;
   tell(context_.node.shard_of(client_.user).router, detach_device{attachment_});

@@ -7,7 +7,9 @@
 #include "net/session.hpp"
 #include "net/timer_wheel.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,12 +20,15 @@ namespace vartalap::actors {
 /// One WebSocket of one device: frames in become submissions and
 /// acknowledgements, deliveries and confirmations become frames out.
 ///
-/// Runs on the shard that accepted the socket: the session calls it directly,
+/// Runs on the shard of its user's mailbox: the session calls it directly,
 /// actor messages reach it on the same thread. It keeps itself alive while
 /// the session is open and ends with it.
 ///
 /// Limits: `limits.unconfirmed` messages read and not yet confirmed, and the
 /// user's message rate; over either the socket is not read until that passes.
+/// Deliveries beyond half of `limits.output_bytes` wait here, as messages, for
+/// the socket: the window bounds them, and their encoding may be many times
+/// larger.
 class connection_actor final : public pinned_actor,
                                public net::session_events,
                                private net::timer_node {
@@ -65,10 +70,13 @@ private:
 
   // Actor messages in.
   void on_deliveries(deliver_batch& batch);
+  bool has_output_room() const;
+  void write(const core::effect::deliver& item);
+  void write_held();
   void on_confirms(const confirm_batch& batch);
   void on_refusals(const refuse_batch& batch);
   void on_close(close_connection how);
-  void answered();
+  void answered(std::size_t messages = 1);
 
   // Acknowledging what was written, for clients that never do.
   void expect_written(const core::effect::deliver& item);
@@ -87,6 +95,7 @@ private:
   std::shared_ptr<const submission_origin> origin_;
   std::shared_ptr<user_rate> rate_;
   std::unique_ptr<outgoing> run_;
+  std::unique_ptr<std::deque<core::effect::deliver>> held_; ///< for the socket
   std::vector<core::server_id> written_; ///< acknowledged by the next pong
   std::uint64_t last_ordinal_ = 0;
   std::size_t unconfirmed_ = 0;

@@ -18,6 +18,14 @@ namespace {
 /// How long before a failed read of the disk is tried again.
 constexpr core::milliseconds reload_after{1000};
 
+/// It is tried again: nothing is lost, but somebody should look at the disk.
+void log_failed_read(core::log_port& log, const std::string& user,
+                     const std::exception& problem) {
+  log.write(core::log_level::error, "mailbox",
+            "cannot read the mailbox of " + user
+              + ", trying again: " + problem.what());
+}
+
 template <class T>
 T* as(core::mailbox_effect& what) noexcept {
   return std::get_if<T>(&what);
@@ -52,17 +60,19 @@ void delivery_actor::when_open(F&& event) {
 
 void delivery_actor::load_snapshot() {
   auto& store = context_.node.store;
-  context_.node.workers.post(
-    [&store, user = mailbox_.user(), me = caf::actor_cast<caf::actor>(this)] {
-      snapshot_loaded loaded;
-      try {
-        loaded.snapshot
-          = std::make_shared<core::mailbox_snapshot>(store.snapshot(user));
-      } catch (const std::exception&) {
-        loaded.snapshot = nullptr;
-      }
-      tell(me, std::move(loaded));
-    });
+  context_.node.workers.post([&store, &log = context_.node.log,
+                              user = mailbox_.user(),
+                              me = caf::actor_cast<caf::actor>(this)] {
+    snapshot_loaded loaded;
+    try {
+      loaded.snapshot
+        = std::make_shared<core::mailbox_snapshot>(store.snapshot(user));
+    } catch (const std::exception& problem) {
+      log_failed_read(log, user, problem);
+      loaded.snapshot = nullptr;
+    }
+    tell(me, std::move(loaded));
+  });
 }
 
 void delivery_actor::on_snapshot(const snapshot_loaded& loaded) {
@@ -202,6 +212,9 @@ void delivery_actor::notify(core::mailbox_effect& what) {
       tell(origin_of(origin).connection, refuse_batch{{std::move(*refused)}});
     else
       origin_of(origin).refused(*refused);
+  } else if (auto* merged = as<effect::merge>(what)) {
+    if (origin_of(merged->to).connection)
+      tell(origin_of(merged->to).connection, resends_merged{1});
   } else if (auto* gap = as<effect::deliver_gap>(what)) {
     if (auto* where = find(gap->to))
       tell(where->connection, deliver_gap{gap->count});
@@ -241,12 +254,14 @@ void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
 void delivery_actor::start_fetch(std::vector<core::server_id> serverids) {
   auto& store = context_.node.store;
   context_.node.workers.post(
-    [&store, user = mailbox_.user(), ids = std::move(serverids),
+    [&store, &log = context_.node.log, user = mailbox_.user(),
+     ids = std::move(serverids),
      me = caf::actor_cast<caf::actor>(this)]() mutable {
       messages_fetched result;
       try {
         result.found = store.fetch(user, ids);
-      } catch (const std::exception&) {
+      } catch (const std::exception& problem) {
+        log_failed_read(log, user, problem);
         result.failed = true;
       }
       result.asked = std::move(ids);
@@ -305,50 +320,63 @@ void delivery_actor::on_end() {
 }
 
 void delivery_actor::on_list(list_pending& what) {
-  mailbox_.add_device(what.device, context_.now(), context_.effects);
+  const bool known
+    = mailbox_.add_device(what.device, context_.now(), context_.effects);
   carry_out();
+  if (!known) {
+    pending_page page;
+    page.too_many_devices = true;
+    return what.answer(std::move(page));
+  }
   bool more = false;
   const auto views
     = mailbox_.list(what.device, core::server_id{}, what.limit, more);
   // Pages are read from the disk where an envelope is not in memory, and put
   // together in order by the worker.
   auto& store = context_.node.store;
-  context_.node.workers.post([&store, user = mailbox_.user(), views, more,
-                              bytes_max = what.bytes_max,
-                              answer = std::move(what.answer)] {
-    pending_page page;
-    page.more = more;
-    std::vector<core::server_id> missing;
-    for (const auto& view : views)
-      if (!view.message)
-        missing.push_back(view.serverid);
-    std::vector<core::envelope_ptr> found;
-    try {
-      if (!missing.empty())
-        found = store.fetch(user, missing);
-    } catch (const std::exception&) {
-      page.failed = true;
-    }
-    std::size_t bytes = 0;
-    for (const auto& view : views) {
-      auto message = view.message;
-      if (!message) {
-        const auto at = std::find_if(
-          found.begin(), found.end(),
-          [&](const auto& one) { return one->serverid == view.serverid; });
-        if (at == found.end())
-          continue;
-        message = *at;
+  context_.node.workers.post(
+    [&store, user = mailbox_.user(), views, more, bytes_max = what.bytes_max,
+     me = caf::actor_cast<caf::actor>(this), answer = std::move(what.answer)] {
+      pending_page page;
+      page.more = more;
+      std::vector<core::server_id> missing;
+      for (const auto& view : views)
+        if (!view.message)
+          missing.push_back(view.serverid);
+      std::vector<core::envelope_ptr> found;
+      try {
+        if (!missing.empty())
+          found = store.fetch(user, missing);
+      } catch (const std::exception&) {
+        page.failed = true;
       }
-      bytes += message->weight();
-      if (bytes_max != 0 && bytes > bytes_max && !page.messages.empty()) {
-        page.more = true;
-        break;
+      messages_fetched damaged;
+      std::size_t bytes = 0;
+      for (const auto& view : views) {
+        auto message = view.message;
+        if (!message) {
+          const auto at = std::find_if(
+            found.begin(), found.end(),
+            [&](const auto& one) { return one->serverid == view.serverid; });
+          if (at == found.end()) {
+            damaged.asked.push_back(view.serverid);
+            continue;
+          }
+          message = *at;
+        }
+        bytes += message->weight();
+        if (bytes_max != 0 && bytes > bytes_max && !page.messages.empty()) {
+          page.more = true;
+          break;
+        }
+        page.messages.push_back(std::move(message));
       }
-      page.messages.push_back(std::move(message));
-    }
-    answer(std::move(page));
-  });
+      // What cannot be read leaves the mailbox, or it would be asked for again
+      // and again. (What was removed meanwhile is gone from it already.)
+      if (!page.failed && !damaged.asked.empty())
+        tell(me, std::move(damaged));
+      answer(std::move(page));
+    });
 }
 
 caf::behavior delivery_actor::make_behavior() {

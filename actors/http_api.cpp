@@ -132,7 +132,8 @@ void http_api::handle(std::shared_ptr<net::http_request> request,
   // for the rest a foreign page must not use what the browser keeps for us.
   if (where->serve != nullptr
       && !net::origin_allowed(call->request(),
-                              node_.options.auth.allowed_origins))
+                              node_.options.auth.allowed_origins,
+                              node_.options.auth.mode))
     return call->refuse(403, "forbidden",
                         "this page's origin may not call: add it to "
                         "auth.allowed_origins");
@@ -170,21 +171,21 @@ void http_api::login(const http_call_ptr& call) {
   call->user = std::move(body->username);
   call->wait();
   auto& shard = node_.shard_of(call->user);
-  // One after the other to the same actor: what was there before decides.
-  const auto limit = node_.options.limits.devices_per_user;
+  // One after the other to the same actor: what it was before, the device,
+  // and whether there was room for it.
+  const auto is_new = std::make_shared<bool>(false);
+  inspect_user before{call->user, {}};
+  before.answer = [is_new](const core::mailbox::inspection& found) {
+    *is_new = found.devices.empty() && found.pending == 0;
+  };
+  tell(shard.router, std::move(before));
+  tell(shard.router, change_device{call->user, body->device_id, false});
   inspect_user ask{call->user, {}};
-  ask.answer = [call, limit,
-                device = body->device_id](core::mailbox::inspection found) {
-    const bool known
-      = std::any_of(found.devices.begin(), found.devices.end(),
-                    [&device](const auto& one) { return one.name == device; });
-    const bool is_new = found.devices.empty() && found.pending == 0;
-    const bool full = !known && limit != 0 && found.devices.size() >= limit;
-    call->home().post([call, is_new, full] {
-      if (full)
-        return call->refuse(403, "forbidden",
-                            "this user has as many devices as allowed: "
-                            "remove one");
+  ask.answer = [call, is_new, device = std::move(body->device_id)](
+                 const core::mailbox::inspection& found) {
+    call->home().post([call, is_new = *is_new, known = found.knows(device)] {
+      if (!known)
+        return refuse_device(*call);
       auto accesskey = make_accesskey();
       if (accesskey.empty())
         return call->refuse(503, "unavailable", "no random bits: try again");
@@ -192,8 +193,11 @@ void http_api::login(const http_call_ptr& call) {
     });
   };
   tell(shard.router, std::move(ask));
-  tell(shard.router,
-       change_device{call->user, std::move(body->device_id), false});
+}
+
+void http_api::refuse_device(http_call& call) {
+  call.refuse(403, "forbidden",
+              "this user has as many devices as allowed: remove one");
 }
 
 void http_api::profile(const http_call_ptr& call) {
@@ -226,16 +230,12 @@ void http_api::change_one_device(const http_call_ptr& call) {
   auto& shard = node_.shard_of(call->user);
   tell(shard.router, change_device{call->user, device, remove});
   inspect_user ask{call->user, {}};
-  ask.answer = [call, device, remove](core::mailbox::inspection found) {
-    const bool known
-      = std::any_of(found.devices.begin(), found.devices.end(),
-                    [&device](const auto& one) { return one.name == device; });
-    call->home().post([call, done = known != remove] {
+  ask.answer = [call, device, remove](const core::mailbox::inspection& found) {
+    call->home().post([call, done = found.knows(device) != remove] {
       if (done)
         call->answer(200, "{\"status\":true}");
       else
-        call->refuse(403, "forbidden",
-                     "this user has as many devices as allowed: remove one");
+        refuse_device(*call);
     });
   };
   tell(shard.router, std::move(ask));

@@ -46,6 +46,7 @@ private:
   void sync(const http_call_ptr& call);
   void answer_pending(const http_call_ptr& call, std::string device,
                       std::size_t limit, std::size_t bytes_max);
+  static void refuse_device(http_call& call);
 
   node_context& node_;
   net::authenticator& who_;

@@ -245,6 +245,8 @@ void http_api::answer_pending(const http_call_ptr& call, std::string device,
   ask.limit = limit;
   ask.bytes_max = bytes_max;
   ask.answer = [call](const pending_page& page) {
+    if (page.too_many_devices)
+      return call->home().post([call] { refuse_device(*call); });
     std::vector<std::string> frames;
     frames.reserve(page.messages.size());
     for (const auto& message : page.messages)

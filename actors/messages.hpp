@@ -161,11 +161,19 @@ struct retire {};
 struct pending_page {
   std::vector<core::envelope_ptr> messages;
   bool more = false;
-  bool failed = false; ///< the disk could not be read
+  bool failed = false;           ///< the disk could not be read
+  bool too_many_devices = false; ///< there is no room for this one
 };
 
-/// http_api -> router -> delivery: the oldest pending messages of a device
-/// (which thereby is known). `answer` runs on any thread.
+/// delivery -> connection: so many of its messages were resends of what it
+/// waits for already; one answer serves both.
+struct resends_merged {
+  std::size_t count = 0;
+};
+
+/// http_api -> router -> delivery: the oldest pending messages of a device,
+/// which becomes known by that: what it reads it is to acknowledge. `answer`
+/// runs on any thread.
 struct list_pending {
   std::string user;
   std::string device;
@@ -225,6 +233,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::messages_expired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::timer_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::mailbox_idle)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::retire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::resends_merged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::list_pending)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::change_device)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::inspect_user)

@@ -14,7 +14,7 @@ std::string_view explain(core::refusal code) noexcept {
     case core::refusal::unknown_group:
       return "there is no such group";
     case core::refusal::forbidden:
-      return "not allowed";
+      return "not allowed: the recipient is unknown here, or does not take it";
     case core::refusal::too_large:
       return "over the limit on content";
     case core::refusal::rate_limited:

@@ -12,7 +12,7 @@ namespace vartalap::core {
 /// Plain numbers: written by the shard's thread only. The balance holds at
 /// any moment:
 /// pending_at_open + received = acknowledged + refused + expired + erased
-///   + quarantined + cancelled + pending (+ dropped_open, see below).
+///   + quarantined + cancelled + closed_pending + pending.
 struct mailbox_counters {
   std::uint64_t received = 0;        ///< given a serverId (not ephemeral)
   std::uint64_t pending_at_open = 0; ///< found on disk when a mailbox opened

@@ -283,6 +283,11 @@ std::vector<pending_view> mailbox::list(std::string_view device,
   return found;
 }
 
+bool mailbox::inspection::knows(std::string_view name) const noexcept {
+  return std::any_of(devices.begin(), devices.end(),
+                     [&](const auto& one) { return one.name == name; });
+}
+
 mailbox::inspection mailbox::inspect() const {
   inspection seen;
   for (const auto& device : devices_) {

@@ -183,6 +183,9 @@ public:
     std::uint64_t pending_bytes = 0;
     std::uint64_t in_memory = 0;
     wall_ms oldest = 0; ///< server_timestamp of the oldest; 0: none
+
+    /// True where this device is known.
+    bool knows(std::string_view name) const noexcept;
   };
   inspection inspect() const;
 
@@ -222,6 +225,8 @@ private:
   bool is_owed(const mailbox_entry& entry) const noexcept;
 
   // mailbox_receive.cpp: what happens to an arriving message.
+  void reject(refusal why, envelope_ptr message, origin_ref origin,
+              mailbox_effects& out);
   void relay(std::shared_ptr<envelope> message, origin_ref origin, instant now,
              mailbox_effects& out, std::string_view own_device);
   void place(mailbox_entry& entry, instant now, mailbox_effects& out);

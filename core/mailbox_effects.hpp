@@ -101,6 +101,12 @@ struct refuse {
   refusal code = refusal::none;
 };
 
+/// A resend joined the frame that its sender waits for on this connection: one
+/// answer serves both.
+struct merge {
+  origin_ref to;
+};
+
 enum class close_reason : std::uint8_t {
   undelivered, ///< 4008
   replaced,    ///< 4009
@@ -129,7 +135,7 @@ using mailbox_effect
                  effect::remove, effect::ack_stored, effect::put_device,
                  effect::erase_device, effect::fetch, effect::confirm,
                  effect::refuse, effect::close, effect::notify_offline,
-                 effect::clear_offline>;
+                 effect::clear_offline, effect::merge>;
 
 using mailbox_effects = std::vector<mailbox_effect>;
 

@@ -17,13 +17,12 @@ bool same_owner(const origin_ref& a, const origin_ref& b) noexcept {
 
 } // namespace
 
-void mailbox_entry::add_origin(origin_ref waiting) {
+bool mailbox_entry::add_origin(origin_ref waiting) {
   if (!waiting) {
-    return;
+    return true;
   }
   if (!origin || same_owner(origin, waiting)) {
-    origin = std::move(waiting);
-    return;
+    return std::exchange(origin, std::move(waiting)) == nullptr;
   }
   if (!more_origins) {
     more_origins = std::make_unique<std::vector<origin_ref>>();
@@ -31,10 +30,11 @@ void mailbox_entry::add_origin(origin_ref waiting) {
   for (auto& other : *more_origins) {
     if (same_owner(other, waiting)) {
       other = std::move(waiting);
-      return;
+      return false;
     }
   }
   more_origins->push_back(std::move(waiting));
+  return true;
 }
 
 mailbox_entry& mailbox_entries::push_back(mailbox_entry entry) {

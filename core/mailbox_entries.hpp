@@ -50,7 +50,8 @@ struct mailbox_entry {
   bool gone : 1 = false;      ///< a hole in the table
 
   /// Adds someone who waits; the newest of one owner takes the older's place.
-  void add_origin(origin_ref waiting);
+  /// @returns False where it took a place.
+  bool add_origin(origin_ref waiting);
 };
 
 /// The pending messages of a mailbox in the order of their serverIds.

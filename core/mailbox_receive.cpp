@@ -12,28 +12,31 @@ namespace vartalap::core {
 void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
                       instant now, mailbox_effects& out,
                       std::string_view own_device) {
-  if (message->ephemeral) {
+  const bool is_unknown = devices_.empty()
+                          && !context_.delivery.accept_unknown_users;
+  if (message->ephemeral && !is_unknown) {
     relay(std::move(message), std::move(origin), now, out, own_device);
     return;
   }
   const auto key
     = salted(make_dedupe_key(message->from, message->to, message->id));
   const auto content_hash = message->content_hash();
-  if (answer_resend(key, content_hash, message, origin, out)) {
+  if (!message->ephemeral
+      && answer_resend(key, content_hash, message, origin, out)) {
+    return;
+  }
+  if (is_unknown) {
+    reject(refusal::forbidden, std::move(message), std::move(origin), out);
     return;
   }
   const auto weight = static_cast<std::uint32_t>(std::min<std::size_t>(
     message->weight(), std::numeric_limits<std::uint32_t>::max()));
   const auto sender_hash = stable_hash(message->from);
-  if (!has_room(weight)) {
+  if (!has_room(weight) || is_over_sender_limit(sender_hash)) {
     cancel_idle_debts(now, out);
   }
   if (!has_room(weight) || is_over_sender_limit(sender_hash)) {
-    ++context_.counters.rejected;
-    if (origin) {
-      out.emplace_back(effect::refuse{std::move(origin), std::move(message),
-                                      refusal::mailbox_full});
-    }
+    reject(refusal::mailbox_full, std::move(message), std::move(origin), out);
     return;
   }
   message->serverid = context_.ids.next(now.wall);
@@ -63,6 +66,15 @@ void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
   ++context_.counters.received;
   ++context_.counters.pending;
   place(entry, now, out);
+}
+
+void mailbox::reject(refusal why, envelope_ptr message, origin_ref origin,
+                     mailbox_effects& out) {
+  ++context_.counters.rejected;
+  if (origin) {
+    out.emplace_back(
+      effect::refuse{std::move(origin), std::move(message), why});
+  }
 }
 
 void mailbox::place(mailbox_entry& entry, instant now, mailbox_effects& out) {
@@ -141,7 +153,9 @@ bool mailbox::answer_resend(const dedupe_key& key, std::uint64_t content_hash,
     return false;
   }
   ++context_.counters.duplicates;
-  entry->add_origin(std::move(origin));
+  if (!entry->add_origin(origin)) {
+    out.emplace_back(effect::merge{std::move(origin)});
+  }
   return true;
 }
 

@@ -24,7 +24,7 @@ struct delivery_options {
   milliseconds dedupe_for{10 * 60 * 1000};
   std::size_t dedupe_ids = 1'000'000; ///< per shard
   milliseconds mailbox_idle{30'000};  ///< an idle mailbox actor ends after
-  bool accept_unknown_users = true;
+  bool accept_unknown_users = true;   ///< false: `forbidden` without a device
 };
 
 enum class durability_mode : std::uint8_t {

@@ -42,14 +42,17 @@ void add_what(CLI::App& app, load_options& options) {
   app
     .add_option("--scenario", options.scenario,
                 "pairs, fanin, offline, drain, churn, slow, idle or mixed")
-    ->transform(CLI::CheckedTransformer(scenarios(), CLI::ignore_case))
+    ->transform(
+      CLI::CheckedTransformer(scenarios(), CLI::ignore_case).description({}))
+    ->type_name("NAME")
     ->default_str("pairs");
   app.add_option("--users", options.users, "Simulated users u0, u1, …")
     ->capture_default_str();
   app.add_option("--devices", options.devices, "Devices of each user")
     ->capture_default_str();
   app.add_option("--senders", options.senders,
-                 "fanin, offline, drain: how many of the users send");
+                 "fanin, offline, drain: how many of the users send (left "
+                 "out: a tenth; fanin: nine tenths)");
   app.add_option("--rate", options.rate,
                  "Open loop: messages a second in all; latency counts from"
                  " when each was due");
@@ -76,8 +79,8 @@ void add_how(CLI::App& app, load_options& options) {
   app.add_option("--pid", options.pid,
                  "The server's process: its CPU and memory are measured");
   app.add_option("--admin", options.admin,
-                 "The server's admin listener, http://host:port");
-  app.add_option("--token", options.token, "Token for the admin listener");
+                 "The server's admin address, http://host:port");
+  app.add_option("--token", options.token, "Token for the admin address");
   app.add_option("--json", options.json, "Write the report to a file, or -");
   app
     .add_option("--source-addresses", options.source_addresses,
@@ -94,7 +97,7 @@ void add_how(CLI::App& app, load_options& options) {
   add_duration(app, "--drain-timeout", options.drain_timeout,
                "Longest wait at the end for what was confirmed");
   app.add_flag("--then-drain,!--no-then-drain", options.then_drain,
-               "offline: let the recipients come and get everything");
+               "offline: let the recipients come and get everything (on)");
   app.add_flag("--expect-restarts", options.expect_restarts,
                "The server may die and return: keep reconnecting");
   app.add_flag("--progress", options.progress,

@@ -40,8 +40,8 @@ struct load_options {
   std::size_t size = 200; ///< content bytes
   bool ack = true;        ///< ask for SERVER_ACK frames
   int pid = 0;            ///< of the server, for its CPU and memory; 0: none
-  std::string admin;      ///< http://host:port of its admin listener
-  std::string token;      ///< Bearer token for the admin listener
+  std::string admin;      ///< http://host:port of its admin address
+  std::string token;      ///< Bearer token for the admin address
   std::string json;       ///< file for the report, "-" for stdout
   std::uint32_t source_addresses = 75;
   unsigned threads = 1;

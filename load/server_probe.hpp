@@ -33,7 +33,7 @@ struct server_sample {
   std::optional<double> appended; ///< vartalap_storage_appended_total
 };
 
-/// Looks at the process `pid` (0: not) and the admin listener (empty: not).
+/// Looks at the process `pid` (0: not) and the admin address (empty: not).
 server_sample look_at_server(int pid, const std::string& admin,
                              const std::string& token);
 

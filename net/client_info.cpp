@@ -124,16 +124,33 @@ std::optional<client_info> parse_upgrade(const http_request& request,
   return out;
 }
 
+namespace {
+
+/// True for a numeric address or localhost, with or without a port.
+bool names_this_machine(std::string_view host) {
+  if (host.starts_with('['))
+    return true; // A name has no brackets.
+  const auto name = host.substr(0, host.find(':'));
+  return name == "localhost" || name.ends_with(".localhost")
+         || name.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+} // namespace
+
 bool origin_allowed(const http_request& request,
-                    const std::vector<std::string>& allowed) {
+                    const std::vector<std::string>& allowed,
+                    core::auth_mode mode) {
   const auto origin = request.header("origin");
   if (origin.empty())
     return true;
   if (std::find(allowed.begin(), allowed.end(), origin) != allowed.end())
     return true;
   const auto scheme = origin.find("://");
-  return scheme != std::string_view::npos
-         && origin.substr(scheme + 3) == request.header("host");
+  if (scheme == std::string_view::npos
+      || origin.substr(scheme + 3) != request.header("host"))
+    return false;
+  return mode != core::auth_mode::none
+         || names_this_machine(origin.substr(scheme + 3));
 }
 
 } // namespace vartalap::net

@@ -70,8 +70,11 @@ std::optional<client_info> parse_upgrade(const http_request& request,
                                          std::string& problem);
 
 /// True where a browser page of this origin may connect: none sent, the
-/// listener's own host, or one of `allowed`.
+/// listener's own host, or one of `allowed`. Where nobody has to prove who it
+/// is, only a numeric address or localhost counts as the own host: any page
+/// can have its own name lead here (DNS rebinding).
 bool origin_allowed(const http_request& request,
-                    const std::vector<std::string>& allowed);
+                    const std::vector<std::string>& allowed,
+                    core::auth_mode mode);
 
 } // namespace vartalap::net

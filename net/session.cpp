@@ -114,11 +114,14 @@ void session::on_control(websocket::frame_type kind, std::string_view payload) {
   const auto limit = from_.limits().control_frames_per_second;
   if (kind == websocket::frame_type::close || limit == 0)
     return;
+  if (kind == websocket::frame_type::pong && pongs_due_ > 0) {
+    --pongs_due_;
+    return;
+  }
   if (home_.now() - control_since_ > core::milliseconds{1000}) {
     control_since_ = home_.now();
     control_frames_ = 0;
   }
-  // Pongs that answer our own pings are counted too: they come far slower.
   if (++control_frames_ > limit && state_ == state::open) {
     from_.counters().floods.fetch_add(1, std::memory_order_relaxed);
     // Not from inside Beast's read.
@@ -157,7 +160,7 @@ void session::send(std::string_view payload, bool text) {
   if (state_ != state::open)
     return;
   const auto limit = from_.limits().output_bytes;
-  if (limit != 0 && ws_.next_layer().output_size() + payload.size() > limit) {
+  if (limit != 0 && !output_empty() && output_size() + payload.size() > limit) {
     from_.counters().slow_consumers.fetch_add(1, std::memory_order_relaxed);
     return close(close_code::try_later, "output queue full", 1000);
   }
@@ -166,8 +169,10 @@ void session::send(std::string_view payload, bool text) {
 }
 
 void session::ping(std::string_view payload) {
-  if (state_ == state::open)
-    write_frame(9, payload.substr(0, 125));
+  if (state_ != state::open)
+    return;
+  ++pongs_due_;
+  write_frame(9, payload.substr(0, 125));
 }
 
 void session::close(unsigned code, std::string_view reason,

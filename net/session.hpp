@@ -85,10 +85,12 @@ public:
   }
 
   /// Queues a frame for the end of this turn. Closes the session (1013) if
-  /// its output is over `output_bytes`. No-op unless open.
+  /// its output would be over `output_bytes`; a frame alone always fits.
+  /// No-op unless open.
   void send(std::string_view payload, bool text);
 
-  /// Sends a ping (at most 125 bytes of payload).
+  /// Sends a ping (at most 125 bytes of payload). Its pong does not count as a
+  /// control frame.
   void ping(std::string_view payload);
 
   /// Sends a close frame and ends the connection once the peer has answered,
@@ -103,6 +105,10 @@ public:
 
   bool is_open() const noexcept {
     return state_ == state::open;
+  }
+  /// Bytes that the socket has not taken yet.
+  std::size_t output_size() const noexcept {
+    return ws_.next_layer().output_size();
   }
   bool output_empty() const noexcept {
     return ws_.next_layer().output_size() == 0;
@@ -164,6 +170,7 @@ private:
   std::uint64_t received_seen_ = 0;
   std::uint64_t taken_seen_ = 0;
   std::uint32_t control_frames_ = 0;
+  std::uint32_t pongs_due_ = 0; ///< answers to pings of ours
   core::mono_time control_since_{};
   unsigned close_code_ = 0;
   state state_ = state::request;

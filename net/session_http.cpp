@@ -173,7 +173,7 @@ void session::upgrade() {
     return answer(http_error(400, "bad_frame",
                              "bytes after the upgrade request: wait for the "
                              "answer first"));
-  if (!origin_allowed(request, from_.auth().allowed_origins))
+  if (!origin_allowed(request, from_.auth().allowed_origins, from_.auth().mode))
     return answer(http_error(403, "forbidden",
                              "this page's origin may not connect: add it to "
                              "auth.allowed_origins"));

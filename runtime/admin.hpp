@@ -11,9 +11,9 @@
 
 namespace vartalap::runtime {
 
-/// The admin port: /metrics, /healthz, /readyz, GET /users/{id}, and, with the
-/// token, POST /expiry/resume. Runs on a shard of its own, so that it answers
-/// while the others are busy.
+/// The admin address: /metrics, /healthz, /readyz, GET /users/{id}, and, with
+/// the token, POST /expiry/resume. Runs on a shard of its own, so that it
+/// answers while the others are busy.
 class admin_gateway final : public net::gateway {
 public:
   /// @param ready Empty text if the node is ready, else why it is not.

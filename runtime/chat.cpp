@@ -295,7 +295,8 @@ void add_chat_options(CLI::App& app, chat_options& options) {
   app.add_option("--token", options.token, "Your token, where one is needed")
     ->envname("VARTALAP_TOKEN");
   app.add_option("--state", options.state,
-                 "Directory for what must not be forgotten");
+                 "Directory for what must not be forgotten (left out: "
+                 "vartalap/chat/USER in $XDG_STATE_HOME or ~/.local/state)");
 }
 
 int run_chat(const chat_options& options) {

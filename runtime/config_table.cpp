@@ -124,20 +124,22 @@ void add_delivery(std::vector<cluster_setting>& out) {
     "ttl", &o::ttl, duration(second, 3650 * day),
     "A message that nobody fetched in this time is removed.")(
     "device_idle", &o::device_idle, duration(second, 3650 * day),
-    "Where a mailbox is full, the debts of devices unseen for this long are "
-    "cancelled first.")("window", &o::window, count(1, 100'000),
-                        "Messages in flight to one device.")(
+    "A device unseen for this long loses what it owes where the mailbox is "
+    "full (it is told how many, as a gap), and is forgotten where a new "
+    "device needs its place.")("window", &o::window, count(1, 100'000),
+                               "Messages in flight to one device.")(
     "window_bytes", &o::window_bytes, size(kib, gib),
     "Bytes in flight to one device; at least one message is.")(
     "dedupe_for", &o::dedupe_for, duration(0, day),
-    "How long the id of a delivered message is remembered against resends.")(
+    "How long, from its acceptance, the id of a finished message is "
+    "remembered against resends; a restart forgets it.")(
     "dedupe_ids", &o::dedupe_ids, count(0, 100'000'000),
     "Remembered ids per shard, the newest.")(
     "mailbox_idle", &o::mailbox_idle, duration(10'000, day),
     "A mailbox without a device and with nothing left in memory is closed "
     "after this time; opening it again costs one read.")(
     "accept_unknown_users", &o::accept_unknown_users, plain(value_kind::flag),
-    "Take messages for users of whom no device was ever seen.");
+    "Take messages for users who have no known device; false: forbidden.");
 }
 
 void add_storage(std::vector<cluster_setting>& out) {
@@ -186,10 +188,10 @@ void add_limits(std::vector<cluster_setting>& out) {
     count(0, 10'000'000, unlimited), "Client connections from one IP address.")(
     "trusted_proxies", &o::trusted_proxies, plain(value_kind::list),
     "IP addresses of proxies whose X-Forwarded-For is believed.")(
-    "devices_per_user", &o::devices_per_user, count(0, 1000, unlimited),
+    "devices_per_user", &o::devices_per_user, count(0, 16, "16, the most"),
     "Devices of one user; each must acknowledge each message.")(
     "handshake_timeout", &o::handshake_timeout, duration(10'000, 10 * minute),
-    "Time for a connection's TLS handshake and first request.")(
+    "Time for a connection's first request.")(
     "ping_interval", &o::ping_interval, duration(10'000, 60 * minute),
     "A connection silent for this long is pinged, silent for twice as long "
     "closed.")("write_timeout", &o::write_timeout,
@@ -201,16 +203,17 @@ void add_limits(std::vector<cluster_setting>& out) {
     "Pending bytes of one user; above, senders get mailbox_full.")(
     "pending_per_sender", &o::pending_per_sender,
     count(0, 100'000'000, unlimited),
-    "Pending messages of one sender in one mailbox.")(
+    "Pending messages of one sender in one mailbox; above, that sender gets "
+    "mailbox_full.")(
     "memory_messages", &o::memory_messages, count(1, 1'000'000),
     "Messages that one mailbox keeps in memory; the rest is on disk only.")(
     "memory_bytes", &o::memory_bytes, size(kib, gib),
     "Bytes that one mailbox keeps in memory.")(
     "memory_budget", &o::memory_budget, size(0, 1024 * gib, unlimited),
-    "Bytes of messages in memory on a node; above, the oldest mailboxes are "
-    "written and dropped from memory.")(
-    "output_bytes", &o::output_bytes, size(kib, gib),
-    "Output queue of one connection; full, it is closed with 1013.")(
+    "Bytes of messages in memory on a node, an equal part for each shard; "
+    "above, mailboxes write new messages at once and keep only what is needed "
+    "soon.")("output_bytes", &o::output_bytes, size(kib, gib),
+             "Output queue of one connection; full, it is closed with 1013.")(
     "unconfirmed", &o::unconfirmed, count(1, 1'000'000),
     "Messages read from one connection and not yet confirmed; above, reading "
     "from it pauses.")(
@@ -238,8 +241,8 @@ void add_runtime(std::vector<cluster_setting>& out) {
   auto coalesce = duration(0, 100'000);
   coalesce.step = 1;
   rows_of<o>{out, "runtime", &cluster_options::runtime}(
-    "shards", &o::shards, count(0, 1024, "one per core"),
-    "Threads that run sockets and actors.")(
+    "shards", &o::shards, count(0, 256, "one per core"),
+    "Event loops for sockets and actors, with at most one thread each.")(
     "workers", &o::workers, count(1, 256),
     "Threads for reads that may block, such as cold mailboxes.")(
     "share_thread", &o::share_thread, plain(value_kind::flag),
@@ -253,8 +256,8 @@ void add_runtime(std::vector<cluster_setting>& out) {
     "log_format", &o::log_format, choice({"text", "json"}),
     "Lines for people or for programs; both go to standard error.")(
     "web", &o::web, plain(value_kind::path),
-    "Folder of the browser client. Empty: the folder web beside the binary "
-    "or the working directory, if there is one.");
+    "Folder of the browser client. Empty: web beside the binary or up to two "
+    "folders above it, or share/vartalap/web beside the binary's folder.");
 }
 
 node_setting node_row(std::string key, std::string core::node_options::*field,

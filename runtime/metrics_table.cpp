@@ -12,11 +12,12 @@ constexpr auto histogram = metric_kind::histogram;
 
 constexpr std::string_view page_head = R"(# Metrics
 
-`GET /metrics` on the administration address gives these in Prometheus' text
+`GET /metrics` on the admin address (`node.admin`) gives these in Prometheus' text
 format. The page is made from the table that the process uses; there are no
 others. A histogram of seconds has buckets from 100 µs to 30 s.
 
-Balance of the messages, which holds at any moment:
+Balance of the messages, which holds at any moment (each name with the prefix
+`vartalap_`):
 `mailbox_pending_at_open_total + mailbox_received_total` =
 `mailbox_acknowledged_total + mailbox_refused_total + mailbox_expired_total +
 mailbox_erased_total + mailbox_quarantined_total + mailbox_cancelled_total +
@@ -68,7 +69,9 @@ std::vector<metric_row> make_rows() {
     {"frames_total", counter, "direction", "WebSocket frames, in and out."},
     {"http_requests_total", counter, "", "HTTP requests of clients."},
     {"limit_hits_total", counter, "limit",
-     "How often a limit of cluster.toml took effect, by its key."},
+     "How often a limit took effect: message_rate, unconfirmed, output_bytes "
+     "(write_timeout too), control_frames_per_second, timeouts (handshake and "
+     "silence). Others are in connections_refused and error_frames."},
 
     // Messages: the sum over all shards.
     {"mailbox_received_total", counter, "",

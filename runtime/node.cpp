@@ -83,7 +83,7 @@ private:
   void collect(process_metrics& metrics);
   std::string why_not_ready() const;
   node_end end();
-  bool wait_for_clients();
+  void wait_for_clients();
   bool end_mailboxes();
   void take_down();
 
@@ -318,14 +318,17 @@ node_end node::impl::serve() {
   return end();
 }
 
-bool node::impl::wait_for_clients() {
+void node::impl::wait_for_clients() {
   const auto until = steady_clock::now() + close_clients_within;
-  while (clients_->counters().connections.load() != 0) {
-    if (steady_clock::now() > until)
-      return false;
+  const auto& open = clients_->counters().connections;
+  while (open.load() != 0 && steady_clock::now() < until)
     std::this_thread::sleep_for(core::milliseconds{10});
-  }
-  return true;
+  // Half a request, or an answer that nobody takes: no reason to wait longer,
+  // and nothing that was confirmed depends on it.
+  if (open.load() != 0)
+    log_.write(core::log_level::info, "node",
+               "dropping " + std::to_string(open.load())
+                 + " connections that did not end");
 }
 
 bool node::impl::end_mailboxes() {
@@ -351,16 +354,14 @@ node_end node::impl::end() {
   ending_.store(true);
   clients_->stop();
   gateway_->close_all(reconnect_spread);
-  const auto gone = wait_for_clients();
+  wait_for_clients();
   const auto closed = end_mailboxes();
   store_->close();
-  if (!gone || !closed) {
-    // Somebody still holds a socket, or an acknowledgement is still missing
-    // for a message that is durable: no reason to wait, and none to unwind.
+  if (!closed) {
+    // An acknowledgement is still missing for a message that is durable: no
+    // reason to wait, and none to unwind.
     log_.write(core::log_level::warning, "node",
-               gone ? "ended with mailboxes still open; all they hold is on "
-                      "disk"
-                    : "ended with connections still open");
+               "ended with mailboxes still open; all they hold is on disk");
     return node_end::forced;
   }
   log_.write(core::log_level::info, "node", "ended in order");

@@ -339,4 +339,71 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(count<effect::store>() == 1);
 }
 
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox says when a resend joins what its connection waits "
+                 "for") {
+  const auto alice = origin();
+  const auto id = receive(message("m1"), alice);
+  receive(message("m1"), alice);
+  REQUIRE(count<effect::merge>() == 1);
+  CHECK(all<effect::merge>()[0].to == alice);
+  receive(message("m1"), origin());
+  CHECK(count<effect::merge>() == 0);
+  committed(id);
+  CHECK(count<effect::confirm>() == 2);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox cancels the debts of idle devices before a sender's "
+                 "limit refuses") {
+  limits.pending_per_sender = 2;
+  attach("old", 1);
+  attach("phone", 2);
+  finish_operations();
+  detach(1);
+  for (const auto* name : {"m1", "m2"}) {
+    const auto id = receive(name);
+    committed(id);
+    ack("phone", id);
+    finish_operations();
+  }
+  receive("m3");
+  CHECK(count<effect::refuse>() == 1);
+  pass(delivery.device_idle + 1ms);
+  receive("m4");
+  CHECK(count<effect::refuse>() == 0);
+  CHECK(delivered(2) == "m4");
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox without a device takes nothing where unknown users "
+                 "are not accepted") {
+  delivery.accept_unknown_users = false;
+  auto typing = message("t1");
+  typing->ephemeral = true;
+  for (const auto& what : {message("m1"), typing}) {
+    receive(what);
+    const auto refused = all<effect::refuse>();
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].code == refusal::forbidden);
+    CHECK(out.size() == 1);
+  }
+  CHECK(counters.rejected == 2);
+  attach("phone", 1);
+  finish_operations();
+  receive("m1");
+  CHECK(delivered(1) == "m1");
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox answers the resend of what it holds, though its user "
+                 "is unknown by now") {
+  const auto id = receive("m1");
+  committed(id);
+  delivery.accept_unknown_users = false;
+  receive("m1");
+  CHECK(count<effect::refuse>() == 0);
+  CHECK(count<effect::confirm>() == 1);
+}
+
 } // namespace vartalap::test

@@ -122,6 +122,7 @@ private:
   void on(const core::effect::close& x);
   void on(const core::effect::notify_offline& x);
   void on(const core::effect::clear_offline& x);
+  void on(const core::effect::merge& x);
 
   void on_first_confirm(message& m, const core::effect::confirm& x);
   void finish(core::server_id serverid);

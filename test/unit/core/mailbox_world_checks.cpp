@@ -279,6 +279,11 @@ void mailbox_world::on(const effect::clear_offline& x) {
   disk_.ask(x);
 }
 
+// Each sender of this world waits for itself.
+void mailbox_world::on(const effect::merge&) {
+  require(false, "merged the frames of two senders");
+}
+
 // It has left the mailbox, or does so with what comes next.
 void mailbox_world::finish(server_id serverid) {
   for (auto& [name, who] : clients_) {

@@ -301,8 +301,13 @@ void connection_actor::on_close(close_connection how) {
 }
 
 void connection_actor::on_output() {
-  if (session_->output_empty())
-    attachment_->written.store(last_ordinal_, std::memory_order_release);
+  auto& to = *attachment_;
+  if (session_->output_empty()
+      && to.written.load(std::memory_order_relaxed) != last_ordinal_) {
+    to.written_at.store(context_.home.now().time_since_epoch().count(),
+                        std::memory_order_relaxed);
+    to.written.store(last_ordinal_, std::memory_order_release);
+  }
   if (held_)
     write_held();
 }

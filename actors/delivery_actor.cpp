@@ -296,11 +296,16 @@ void delivery_actor::on_timer(core::mono_time) {
   tell(caf::actor_cast<caf::actor>(this), timer_due{});
 }
 
+void delivery_actor::take_written(const attachment& from) {
+  const auto ordinal = from.written.load(std::memory_order_acquire);
+  mailbox_.written(from.id, ordinal, from.written_time());
+}
+
 void delivery_actor::on_timer_due() {
   if (waiting_)
     return load_snapshot();
   for (const auto& one : attachments_)
-    mailbox_.written(one->id, one->written.load(std::memory_order_acquire));
+    take_written(*one);
   mailbox_.timer(context_.now(), context_.effects);
   carry_out();
   look_idle();
@@ -409,8 +414,7 @@ caf::behavior delivery_actor::make_behavior() {
     [this](detach_device& what) {
       ++handled_;
       when_open([this, where = what.where] {
-        mailbox_.written(where->id,
-                         where->written.load(std::memory_order_acquire));
+        take_written(*where);
         mailbox_.detach(where->id, context_.now(), context_.effects);
         std::erase(attachments_, where);
         carry_out();

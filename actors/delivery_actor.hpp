@@ -52,6 +52,7 @@ private:
   void on_storage(const storage_done& done);
   void on_list(list_pending& what);
   void on_timer_due();
+  void take_written(const attachment& from);
   void on_end();
 
   /// Carries out what the mailbox decided, and arms its next timer.

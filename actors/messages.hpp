@@ -46,6 +46,13 @@ struct attachment {
   caf::actor connection;
   /// Ordinal of the last delivery that has left the connection's output.
   std::atomic<std::uint64_t> written{0};
+  /// When that was, in us of the monotonic clock; stored before `written`.
+  std::atomic<std::int64_t> written_at{0};
+
+  core::mono_time written_time() const noexcept {
+    return core::mono_time{
+      core::microseconds{written_at.load(std::memory_order_relaxed)}};
+  }
 };
 using attachment_ptr = std::shared_ptr<attachment>;
 

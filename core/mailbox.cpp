@@ -184,11 +184,18 @@ void mailbox::acknowledge(mailbox_device& device, mailbox_entry& entry,
   pump(device, now, out);
 }
 
-void mailbox::written(attachment_id connection,
-                      std::uint64_t ordinal) noexcept {
-  if (auto* device = find_connection(connection)) {
-    device->written = std::max(device->written, ordinal);
+void mailbox::written(attachment_id connection, std::uint64_t ordinal,
+                      mono_time when) noexcept {
+  auto* device = find_connection(connection);
+  if (device == nullptr || ordinal <= device->written) {
+    return;
   }
+  for (auto& x : device->flights) {
+    if (x.ordinal > device->written && x.ordinal <= ordinal) {
+      x.deadline = std::max(x.deadline, when + ack_timeout(x.attempt));
+    }
+  }
+  device->written = ordinal;
 }
 
 void mailbox::committed(server_id serverid, instant /*now*/,

@@ -120,9 +120,10 @@ public:
   bool ack_in_flight(attachment_id connection, std::string_view id, instant now,
                      mailbox_effects& out);
 
-  /// The connection has written its deliveries up to `ordinal` to the
-  /// socket: ack timers of later ones have not started yet.
-  void written(attachment_id connection, std::uint64_t ordinal) noexcept;
+  /// The connection has written its deliveries up to `ordinal`, the last at
+  /// `when`: their ack timers count from then, later ones have not started.
+  void written(attachment_id connection, std::uint64_t ordinal,
+               mono_time when) noexcept;
 
   /// The store of this message is durable.
   void committed(server_id serverid, instant now, mailbox_effects& out);
@@ -183,8 +184,6 @@ public:
     std::uint64_t pending_bytes = 0;
     std::uint64_t in_memory = 0;
     wall_ms oldest = 0; ///< server_timestamp of the oldest; 0: none
-
-    /// True where this device is known.
     bool knows(std::string_view name) const noexcept;
   };
   inspection inspect() const;

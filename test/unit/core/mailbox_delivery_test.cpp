@@ -13,10 +13,10 @@ namespace {
 
 /// Runs all retries of connection `id` out, everything being written.
 void exhaust(mailbox_fixture& f, core::attachment_id id) {
-  f.box->written(id, 1000);
+  f.box->written(id, 1000, f.now.mono);
   for (unsigned i = 0; i <= f.delivery.max_retries; ++i) {
     f.pass(f.delivery.ack_timeout * (1 << i));
-    f.box->written(id, 1000);
+    f.box->written(id, 1000, f.now.mono);
   }
 }
 
@@ -55,21 +55,34 @@ TEST_CASE_METHOD(mailbox_fixture,
 }
 
 TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox counts the ack timeout from when a delivery was "
+                 "written") {
+  attach("phone", 1);
+  receive("m1");
+  pass(delivery.ack_timeout - 1ms);
+  box->written(1, 1, now.mono);
+  pass(delivery.ack_timeout - 1us);
+  CHECK(count<effect::deliver>() == 0);
+  pass(1us);
+  CHECK(count<effect::deliver>() == 1);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
                  "mailbox resends with backoff and then closes with 4008") {
   delivery.max_retries = 2;
   attach("phone", 1);
   receive("m1");
-  box->written(1, 1);
+  box->written(1, 1, now.mono);
   pass(delivery.ack_timeout - 1us);
   CHECK(count<effect::deliver>() == 0);
   pass(1us);
   CHECK(all<effect::deliver>().at(0).attempt == 1);
-  box->written(1, 2);
+  box->written(1, 2, now.mono);
   pass(2 * delivery.ack_timeout - 1us);
   CHECK(count<effect::deliver>() == 0);
   pass(1us);
   CHECK(all<effect::deliver>().at(0).attempt == 2);
-  box->written(1, 3);
+  box->written(1, 3, now.mono);
   pass(4 * delivery.ack_timeout);
   CHECK(count<effect::deliver>() == 0);
   REQUIRE(count<effect::close>() == 1);
@@ -99,7 +112,7 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(delivered(2) == "m1");
   receive("m4");
   CHECK(count<effect::deliver>() == 0);
-  box->written(2, 1);
+  box->written(2, 1, now.mono);
   pass(delivery.ack_timeout);
   CHECK(delivered(2) == "m2 m3 m4 m1"); // it went behind the others
   CHECK(count<effect::close>() == 0);
@@ -119,7 +132,7 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(counters.stuck == 0);
   attach("phone", 3);
   CHECK(delivered(3) == "m1");
-  box->written(3, 1);
+  box->written(3, 1, now.mono);
   detach(3);
   CHECK(counters.stuck == 1);
   attach("phone", 4);

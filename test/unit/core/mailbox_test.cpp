@@ -107,7 +107,7 @@ TEST_CASE_METHOD(mailbox_fixture,
   attach("phone", 1);
   const auto answer_after = [&](core::microseconds span) {
     const auto id = receive(std::to_string(now.mono.time_since_epoch() / 1us));
-    box->written(1, 1000);
+    box->written(1, 1000, now.mono);
     pass(span);
     ack("phone", id);
   };

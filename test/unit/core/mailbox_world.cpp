@@ -275,7 +275,7 @@ void mailbox_world::write(client& who, std::size_t frames) {
     }
     arrived(who, f);
   }
-  mailbox_->written(who.connection, who.written);
+  mailbox_->written(who.connection, who.written, now_.mono);
 }
 
 void mailbox_world::arrived(client& who, const frame& f) {

@@ -73,7 +73,8 @@ void server_process::write_config(const server_settings& settings) const {
     out << '[' << name << "]\n" << lines;
 }
 
-void server_process::start() {
+void server_process::start(const std::string& program,
+                           const std::string& answers) {
   const std::string config = folder_ + "/cluster.toml";
   const std::string output = folder_ + "/log";
   // A limit that the parent does not share needs a step in between; exec
@@ -82,7 +83,7 @@ void server_process::start() {
                                          : "ulimit -n " + std::to_string(files_)
                                              + "; exec \"$@\"";
   const std::array<const char*, 9> arguments{
-    "/bin/sh", "-c",       script.c_str(), "sh",   VARTALAP_BINARY,
+    "/bin/sh", "-c",       script.c_str(), "sh",   program.c_str(),
     "serve",   "--config", config.c_str(), nullptr};
   std::array<char*, arguments.size()> raw{};
   std::transform(arguments.begin(), arguments.end(), raw.begin(),
@@ -98,14 +99,14 @@ void server_process::start() {
   if (error != 0)
     throw std::runtime_error("cannot start the server");
   watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-  wait_until_ready();
+  wait_until_ready(answers);
 }
 
-void server_process::wait_until_ready() {
+void server_process::wait_until_ready(const std::string& path) {
   const auto until = clock::now() + start_within;
   while (clock::now() < until) {
     try {
-      if (http(admin_port_, {.path = "/readyz"}).status == 200)
+      if (http(admin_port_, {.path = path}).status == 200)
         return;
     } catch (const std::runtime_error&) {
       // Nobody listens yet.

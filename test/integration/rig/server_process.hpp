@@ -35,7 +35,11 @@ public:
   }
 
   /// Starts it again on the same data and ports, after its end.
-  void start();
+  /// @param program In place of the program under test.
+  /// @param answers Path on the admin address that answers 200 once it serves.
+  /// @throws std::runtime_error as the constructor.
+  void start(const std::string& program = binary(),
+             const std::string& answers = "/readyz");
 
   void signal(int number) const;
 
@@ -71,7 +75,7 @@ public:
 
 private:
   void write_config(const server_settings& settings) const;
-  void wait_until_ready();
+  void wait_until_ready(const std::string& path);
 
   std::string folder_;
   unsigned files_;

@@ -29,10 +29,15 @@ long io_shim_calls(void) {
   return atomic_load(&calls);
 }
 
+__attribute__((weak)) void io_shim_before_call(int fd) {
+  (void)fd;
+}
+
 /* True, with errno set, where this call is to fail. */
 static int fails(int fd) {
   if (data_file_kind_of(fd) == not_data)
     return 0;
+  io_shim_before_call(fd);
   const long call = atomic_fetch_add(&calls, 1) + 1;
   const long at = atomic_load(&fail_at);
   if (at == 0 || call < at || (call > at && !atomic_load(&fail_on)))

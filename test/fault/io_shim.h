@@ -11,6 +11,10 @@ void io_shim_arm(long nth, int error, int and_all_after);
 /* Writes and syncs of data.mdb since `io_shim_arm`. */
 long io_shim_calls(void);
 
+/* Called before each write or sync of data.mdb; does nothing unless the program
+ * has one of its own. */
+void io_shim_before_call(int fd);
+
 #ifdef __cplusplus
 }
 #endif

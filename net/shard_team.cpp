@@ -45,7 +45,7 @@ struct shard_team::member {
   core::mono_time since{}; ///< start of the time that `spent_us` counts
 };
 
-shard_team::shard_team(std::vector<shard*> shards, sharing_policy policy)
+shard_team::shard_team(const std::vector<shard*>& shards, sharing_policy policy)
   : policy_(policy) {
   for (auto* one : shards)
     members_.push_back(std::make_unique<member>(*one));
@@ -193,6 +193,7 @@ void shard_team::share_turn() {
   for (int round = 0; any && round < rounds_max; ++round) {
     any = false;
     // By index: a turn may welcome another.
+    // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < crew_.size(); ++i) {
       auto& one = *crew_[i];
       if (!one.ready && !one.home.has_work(now))

@@ -32,7 +32,7 @@ struct sharing_policy {
 class shard_team {
 public:
   /// The shards outlive the team.
-  shard_team(std::vector<shard*> shards, sharing_policy policy);
+  shard_team(const std::vector<shard*>& shards, sharing_policy policy);
   ~shard_team();
   shard_team(const shard_team&) = delete;
   shard_team& operator=(const shard_team&) = delete;

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <ranges>
 #include <system_error>
 #include <utility>
 
@@ -201,18 +200,17 @@ void chat_store::settle(const std::string& id) {
 
 bool chat_store::raise(const std::string& id, const std::string& to,
                        chat_state state) {
-  for (const auto& entry : memory_.history | std::views::reverse) {
-    if (entry.id != id || entry.to != to)
-      continue;
-    if (entry.state >= state)
-      return false;
-    append(line_writer("state")
-             .text("id", id)
-             .number("state", static_cast<std::uint64_t>(state))
-             .finish());
-    return true;
-  }
-  return false;
+  const auto& history = memory_.history;
+  const auto newest = std::find_if(
+    history.rbegin(), history.rend(),
+    [&](const auto& entry) { return entry.id == id && entry.to == to; });
+  if (newest == history.rend() || newest->state >= state)
+    return false;
+  append(line_writer("state")
+           .text("id", id)
+           .number("state", static_cast<std::uint64_t>(state))
+           .finish());
+  return true;
 }
 
 bool chat_store::write_out() {

@@ -148,6 +148,37 @@ TEST_CASE("a chat that is killed shows what it missed, once") {
   }
 }
 
+TEST_CASE("a chat does not show again what comes again") {
+  server_process server;
+  const auto data = server.folder() + "/data";
+  const auto copy = server.folder() + "/copy";
+  chat(server, "bob", "alice"); // to be known, and gone
+  {
+    chat_peer alice(server.port(), "alice");
+    alice.say({.id = "m1", .to = "bob", .text = "the first"});
+    REQUIRE(alice.hear_answer("m1").kind == heard::what::server_ack);
+  }
+  REQUIRE(run_command({"backup", data, copy}).status == 0);
+  {
+    const auto bob = chat(server, "bob", "alice");
+    bob->lines_until("alice: the first");
+    REQUIRE(comes_true([&] { return pending_of(server, "bob") == "0"; }));
+  }
+
+  // A node that does not know that bob has it.
+  server.kill();
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(copy, data);
+  server.start();
+  REQUIRE(pending_of(server, "bob") == "1");
+  const auto bob = chat(server, "bob", "alice");
+  chat_peer alice(server.port(), "alice");
+  alice.say({.id = "m2", .to = "bob", .text = "the second"});
+  const auto shown = bob->lines_until("alice: the second");
+  CHECK(count_with(shown, "the first") == 0);
+  CHECK(comes_true([&] { return pending_of(server, "bob") == "0"; }));
+}
+
 TEST_CASE("a chat sends what it could not send before it was killed") {
   server_process server;
   auto alice = chat(server, "alice", "bob");

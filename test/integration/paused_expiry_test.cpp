@@ -58,7 +58,9 @@ TEST_CASE("a node that starts long after its last message deletes on request") {
   others.talk();
   CHECK(metric(server, "storage_expired_total") == 0);
   CHECK(pending_of(server, "bob") == "1");
-  CHECK(server.log().find("expiry is paused") != std::string::npos);
+  CHECK(comes_true([&] {
+    return server.log().find("expiry is paused") != std::string::npos;
+  }));
   REQUIRE(resume_expiry(server).status == 200);
   CHECK(
     comes_true([&] { return metric(server, "storage_expiry_paused") == 0; }));

@@ -146,11 +146,11 @@ public:
                   "listen on 127.0.0.1, behind a proxy on this machine that "
                   "authenticates and sets the header `user`");
     if (admin && !is_loopback(admin->host)
-        && options_.auth.admin_token_file.empty())
+        && options_.auth.mode == core::auth_mode::none)
       report_.add(key + ".admin",
-                  "an administration listener that others can reach needs a "
-                  "token",
-                  "listen on 127.0.0.1, or set auth.admin_token_file");
+                  "with auth.mode = \"none\" only loopback may be listened on",
+                  "listen on 127.0.0.1; an exporter or a proxy on this machine "
+                  "can pass the metrics on");
   }
 
 private:

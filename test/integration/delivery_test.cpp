@@ -1,3 +1,4 @@
+#include "test/integration/rig/admin_client.hpp"
 #include "test/integration/rig/chat_peer.hpp"
 #include "test/integration/rig/http_client.hpp"
 #include "test/integration/rig/server_process.hpp"
@@ -22,20 +23,6 @@ server_settings quick_and(const server_settings& more) {
   auto out = more;
   out.insert(quick.begin(), quick.end());
   return out;
-}
-
-std::string pending_of(const server_process& server, const std::string& user) {
-  const auto page = http(server.admin_port(), {.path = "/users/" + user}).body;
-  return json_at(page, "/pending");
-}
-
-/// Asks until nothing is pending, which must come.
-bool becomes_empty(const server_process& server, const std::string& user) {
-  const auto until = clock::now() + patience;
-  while (clock::now() < until)
-    if (pending_of(server, user) == "0")
-      return true;
-  return false;
 }
 
 } // namespace

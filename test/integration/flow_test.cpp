@@ -1,5 +1,6 @@
 // Windows, queues and limits in the way of messages: what must not stop.
 
+#include "test/integration/rig/admin_client.hpp"
 #include "test/integration/rig/chat_peer.hpp"
 #include "test/integration/rig/http_client.hpp"
 #include "test/integration/rig/server_process.hpp"
@@ -9,20 +10,6 @@
 using namespace vartalap::integration;
 
 namespace {
-
-std::string pending_of(const server_process& server, const std::string& user) {
-  const auto page = http(server.admin_port(), {.path = "/users/" + user}).body;
-  return json_at(page, "/pending");
-}
-
-/// Asks until nothing is pending, which must come.
-bool becomes_empty(const server_process& server, const std::string& user) {
-  const auto until = clock::now() + patience;
-  while (clock::now() < until)
-    if (pending_of(server, user) == "0")
-      return true;
-  return false;
-}
 
 /// [2, id, "bob", 1, 0, content] with a str as content, in MessagePack; an id
 /// of at most 31 bytes, a content of 256 to 65,535.

@@ -1,6 +1,7 @@
 // Clients that take what they do not give back: readers that do not read,
 // silence, floods, file descriptors.
 
+#include "test/integration/rig/admin_client.hpp"
 #include "test/integration/rig/chat_peer.hpp"
 #include "test/integration/rig/http_client.hpp"
 #include "test/integration/rig/server_process.hpp"
@@ -15,11 +16,6 @@ using namespace vartalap::integration;
 namespace {
 
 constexpr std::size_t MiB = 1024 * 1024;
-
-std::string pending_of(const server_process& server, const std::string& user) {
-  return json_at(http(server.admin_port(), {.path = "/users/" + user}).body,
-                 "/pending");
-}
 
 } // namespace
 

@@ -23,6 +23,10 @@ std::string pending_of(const server_process& server, const std::string& user) {
   return json_at(admin(server, "/users/" + user).body, "/pending");
 }
 
+bool becomes_empty(const server_process& server, const std::string& user) {
+  return comes_true([&] { return pending_of(server, user) == "0"; });
+}
+
 bool comes_true(const std::function<bool()>& question, milliseconds limit) {
   const auto until = clock::now() + limit;
   while (clock::now() < until)

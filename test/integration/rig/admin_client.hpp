@@ -18,6 +18,10 @@ double metric(const server_process& server, const std::string& name);
 /// How many messages wait for a user.
 std::string pending_of(const server_process& server, const std::string& user);
 
+/// Asks until nothing waits for a user.
+/// @returns False where something still does after `patience`.
+bool becomes_empty(const server_process& server, const std::string& user);
+
 /// Asks until the answer is yes.
 /// @returns False where it is still no after `limit`.
 bool comes_true(const std::function<bool()>& question,

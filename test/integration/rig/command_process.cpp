@@ -49,8 +49,9 @@ command_process::command_process(const std::vector<std::string>& arguments) {
   ::posix_spawn_file_actions_adddup2(&files, in[0], STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&files, out[1], STDERR_FILENO);
+  pid_t pid = -1;
   const auto error
-    = ::posix_spawn(&pid_, raw[0], &files, nullptr, raw.data(), environ);
+    = ::posix_spawn(&pid, raw[0], &files, nullptr, raw.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   close_end(in[0]);
   close_end(out[1]);
@@ -61,7 +62,7 @@ command_process::command_process(const std::vector<std::string>& arguments) {
     close_end(output_);
     throw std::runtime_error("cannot start " + program);
   }
-  watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  adopt(pid);
 }
 
 command_process::~command_process() {
@@ -122,27 +123,6 @@ std::vector<std::string> command_process::lines_until(std::string_view part,
   for (const auto& line : out)
     text += '\n' + line;
   throw std::runtime_error(text);
-}
-
-void command_process::kill() {
-  if (pid_ <= 0)
-    return;
-  ::kill(pid_, SIGKILL);
-  ended_within(patience);
-}
-
-bool command_process::ended_within(milliseconds limit) {
-  if (pid_ <= 0)
-    return true;
-  ::pollfd one{watch_, POLLIN, 0};
-  if (::poll(&one, 1, static_cast<int>(limit.count())) <= 0)
-    return false;
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
-  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  close_end(watch_);
-  pid_ = -1;
-  return true;
 }
 
 command_end run_command(const std::vector<std::string>& arguments) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "test/integration/rig/child_process.hpp"
 #include "test/integration/rig/tcp_stream.hpp"
 
 #include <sys/types.h>
@@ -14,13 +15,11 @@ namespace vartalap::integration {
 /// `vartalap` with other arguments than serve, as a process of its own with
 /// pipes to its standard input and from its standard output, into which its
 /// standard error goes too. Killed at the end.
-class command_process {
+class command_process : public child_process {
 public:
   /// @throws std::runtime_error where it cannot be started.
   explicit command_process(const std::vector<std::string>& arguments);
   ~command_process();
-  command_process(const command_process&) = delete;
-  command_process& operator=(const command_process&) = delete;
 
   /// Writes a line to its standard input.
   /// @returns False where it has ended.
@@ -36,23 +35,9 @@ public:
   std::vector<std::string> lines_until(std::string_view part,
                                        milliseconds limit = patience);
 
-  /// SIGKILL, and waits for the end.
-  void kill();
-
-  /// @returns False if it still runs after `limit`.
-  bool ended_within(milliseconds limit);
-
-  /// Exit status, or 128 + signal; after its end.
-  int status() const noexcept {
-    return status_;
-  }
-
 private:
-  pid_t pid_ = -1;
-  int watch_ = -1;
   int input_ = -1;
   int output_ = -1;
-  int status_ = -1;
   std::string waiting_; ///< output that no line was made of yet
 };
 

@@ -52,8 +52,7 @@ server_process::server_process(server_settings settings, unsigned files)
 }
 
 server_process::~server_process() {
-  if (pid_ > 0)
-    kill();
+  kill();
   if (std::uncaught_exceptions() > exceptions_)
     std::cerr << "the server's log:\n" << log() << std::endl;
   std::error_code ignored;
@@ -93,12 +92,13 @@ void server_process::start(const std::string& program,
   ::posix_spawn_file_actions_addopen(&files, 1, output.c_str(),
                                      O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::posix_spawn_file_actions_adddup2(&files, 1, 2);
+  pid_t pid = -1;
   const auto error
-    = ::posix_spawn(&pid_, raw[0], &files, nullptr, raw.data(), environ);
+    = ::posix_spawn(&pid, raw[0], &files, nullptr, raw.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   if (error != 0)
     throw std::runtime_error("cannot start the server");
-  watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  adopt(pid);
   wait_until_ready(answers);
 }
 
@@ -118,32 +118,8 @@ void server_process::wait_until_ready(const std::string& path) {
   throw std::runtime_error("the server did not get ready:\n" + log());
 }
 
-void server_process::signal(int number) const {
-  if (pid_ > 0)
-    ::kill(pid_, number);
-}
-
-void server_process::kill() {
-  signal(SIGKILL);
-  ended_within(patience);
-}
-
-bool server_process::ended_within(milliseconds limit) {
-  if (pid_ <= 0)
-    return true;
-  ::pollfd one{watch_, POLLIN, 0};
-  if (::poll(&one, 1, static_cast<int>(limit.count())) <= 0)
-    return false;
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
-  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  ::close(watch_);
-  pid_ = -1;
-  return true;
-}
-
 std::size_t server_process::memory() const {
-  std::ifstream in("/proc/" + std::to_string(pid_) + "/status");
+  std::ifstream in("/proc/" + std::to_string(pid()) + "/status");
   for (std::string line; std::getline(in, line);)
     if (line.rfind("VmRSS:", 0) == 0)
       return std::stoul(line.substr(6)) * 1024;
@@ -152,7 +128,7 @@ std::size_t server_process::memory() const {
 
 std::size_t server_process::open_files() const {
   const std::filesystem::directory_iterator files(
-    "/proc/" + std::to_string(pid_) + "/fd");
+    "/proc/" + std::to_string(pid()) + "/fd");
   return static_cast<std::size_t>(std::distance(begin(files), end(files)));
 }
 

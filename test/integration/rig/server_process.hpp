@@ -1,5 +1,6 @@
 #pragma once
 
+#include "test/integration/rig/child_process.hpp"
 #include "test/integration/rig/tcp_stream.hpp"
 
 #include <sys/types.h>
@@ -17,15 +18,13 @@ using server_settings = std::map<std::string, std::string>;
 /// `vartalap serve` as a process of its own on free ports of 127.0.0.1, with
 /// data in a temporary folder. Killed and cleaned up at the end; its log is
 /// printed where the test fails by an exception.
-class server_process {
+class server_process : public child_process {
 public:
   /// Starts it and waits until it is ready.
   /// @param files Limit on its open files; 0: as inherited.
   /// @throws std::runtime_error with its log where it does not get ready.
   explicit server_process(server_settings settings = {}, unsigned files = 0);
   ~server_process();
-  server_process(const server_process&) = delete;
-  server_process& operator=(const server_process&) = delete;
 
   std::uint16_t port() const noexcept {
     return port_;
@@ -41,21 +40,8 @@ public:
   void start(const std::string& program = binary(),
              const std::string& answers = "/readyz");
 
-  void signal(int number) const;
-
-  /// SIGKILL, and waits for the end.
-  void kill();
-
-  /// @returns False if it still runs after `limit`.
-  bool ended_within(milliseconds limit);
-
   bool is_running() {
     return !ended_within(milliseconds{0});
-  }
-
-  /// Exit status, or 128 + signal; after its end.
-  int status() const noexcept {
-    return status_;
   }
 
   /// Resident memory in bytes.
@@ -81,9 +67,6 @@ private:
   unsigned files_;
   std::uint16_t port_;
   std::uint16_t admin_port_;
-  pid_t pid_ = -1;
-  int watch_ = -1;
-  int status_ = -1;
   int exceptions_;
 };
 

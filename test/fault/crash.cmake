@@ -1,7 +1,7 @@
 # Servers that are killed under load, and servers with planted faults that the
 # same tests must find. A fault is linked in place of one function of the
 # product, so that the product has no switch for it.
-if(NOT TARGET vartalap)
+if(NOT TARGET vartalap OR NOT TARGET integration_rig)
   return()
 endif()
 find_package(CLI11 REQUIRED)
@@ -20,7 +20,8 @@ foreach(fault early_confirm early_delete)
 endforeach()
 
 add_executable(crash_test crash_test.cpp crash_rig.cpp)
-target_link_libraries(crash_test PRIVATE vartalap_options vartalap_catch_main)
+target_link_libraries(crash_test PRIVATE
+  integration_rig vartalap_options vartalap_catch_main)
 target_compile_definitions(crash_test PRIVATE
   VARTALAP_BINARY="$<TARGET_FILE:vartalap>"
   VARTALAP_EARLY_CONFIRM="$<TARGET_FILE:vartalap_early_confirm>"

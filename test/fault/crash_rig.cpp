@@ -3,11 +3,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -133,40 +130,13 @@ child::child(const std::vector<std::string>& arguments,
   for (const int to : {STDOUT_FILENO, STDERR_FILENO})
     ::posix_spawn_file_actions_addopen(&files, to, output.c_str(),
                                        O_WRONLY | O_CREAT | O_APPEND, 0600);
+  pid_t pid = -1;
   const auto failed
-    = ::posix_spawn(&pid_, raw[0], &files, nullptr, raw.data(), environ);
+    = ::posix_spawn(&pid, raw[0], &files, nullptr, raw.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   if (failed != 0)
     throw std::runtime_error("cannot start " + arguments[0]);
-  watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-}
-
-child::~child() {
-  if (pid_ > 0) {
-    signal(SIGKILL);
-    ended_within(end_limit);
-  }
-  if (watch_ >= 0)
-    ::close(watch_);
-}
-
-bool child::ended_within(milliseconds limit) {
-  if (pid_ < 0)
-    return true;
-  ::pollfd wait{watch_, POLLIN, 0};
-  if (::poll(&wait, 1, static_cast<int>(limit.count())) <= 0)
-    return false;
-  int raw = 0;
-  if (::waitpid(pid_, &raw, 0) != pid_)
-    return false;
-  pid_ = -1;
-  status_ = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
-  return true;
-}
-
-void child::signal(int number) const {
-  if (pid_ > 0)
-    ::kill(pid_, number);
+  adopt(pid);
 }
 
 crash_result run_crashes(const crash_plan& plan) {

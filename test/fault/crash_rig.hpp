@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sys/types.h>
+#include "test/integration/rig/child_process.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -11,27 +11,11 @@
 namespace vartalap::fault {
 
 /// A child process; killed and reaped where it is still alive at the end.
-class child {
+class child : public integration::child_process {
 public:
   /// Starts `arguments[0]`, its output appended to the file `output`.
   /// @throws std::runtime_error where it cannot be started.
   child(const std::vector<std::string>& arguments, const std::string& output);
-  ~child();
-  child(const child&) = delete;
-  child& operator=(const child&) = delete;
-
-  /// Waits for its end. @returns False if it still runs after `limit`.
-  bool ended_within(std::chrono::milliseconds limit);
-  void signal(int number) const;
-  /// Exit status, or 128 + signal; after its end.
-  int status() const noexcept {
-    return status_;
-  }
-
-private:
-  pid_t pid_ = -1;
-  int watch_ = -1;
-  int status_ = -1;
 };
 
 /// What one run of the load tester came to.

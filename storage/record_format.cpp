@@ -1,6 +1,6 @@
 #include "storage/record_format.hpp"
 
-#include "storage/crc32c.hpp"
+#include "core/crc32c.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "storage/crc32c.hpp"
+#include "core/crc32c.hpp"
 #include "storage/record_format.hpp"
 #include "test/fuzz/codec_invariants.hpp"
 
@@ -13,8 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes,
   const storage::key_bytes key = storage::journal_key(1);
   std::string value{bytes, bytes + size};
   if (size >= 4) {
-    const std::uint32_t sum = storage::crc32c(std::string_view{value}.substr(4),
-                                              storage::crc32c(key));
+    const std::uint32_t sum
+      = core::crc32c(std::string_view{value}.substr(4), core::crc32c(key));
     std::memcpy(value.data(), &sum, sizeof(sum));
   }
   const auto record = storage::read_record(key, value);

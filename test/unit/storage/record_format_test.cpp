@@ -1,4 +1,4 @@
-#include "storage/crc32c.hpp"
+#include "core/crc32c.hpp"
 #include "storage/record_format.hpp"
 #include "test/unit/storage/store_fixture.hpp"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace vartalap::storage {
+namespace vartalap::core {
 
 /// CRC-32C (Castagnoli) of `bytes`, continuing from `seed` (the result for
 /// what comes before, 0 at the start). Uses the CPU's instruction where it
@@ -14,4 +14,4 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed = 0) noexcept;
 std::uint32_t crc32c_portable(std::string_view bytes,
                               std::uint32_t seed = 0) noexcept;
 
-} // namespace vartalap::storage
+} // namespace vartalap::core

@@ -1,4 +1,4 @@
-#include "storage/crc32c.hpp"
+#include "core/crc32c.hpp"
 
 #include <array>
 #include <cstddef>
@@ -8,7 +8,7 @@
 #include <nmmintrin.h>
 #endif
 
-namespace vartalap::storage {
+namespace vartalap::core {
 
 namespace {
 
@@ -66,4 +66,4 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed) noexcept {
   return crc32c_portable(bytes, seed);
 }
 
-} // namespace vartalap::storage
+} // namespace vartalap::core

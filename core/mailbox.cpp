@@ -15,6 +15,16 @@ constexpr wall_ms last_seen_refresh = 12ULL * 3600 * 1000;
 
 constexpr std::chrono::hours age_max{24 * 365};
 
+// `disk+N` counts up from `disk`; `written` says nothing of other nodes.
+durability with_copies(durability base, unsigned copies) noexcept {
+  constexpr unsigned copies_max = 100;
+  if (base != durability::disk) {
+    return base;
+  }
+  return static_cast<durability>(static_cast<unsigned>(base)
+                                 + std::min(copies, copies_max));
+}
+
 } // namespace
 
 mailbox::mailbox(std::string user, mailbox_context& context)
@@ -60,14 +70,14 @@ void mailbox::open(mailbox_snapshot snapshot, instant now) {
             [](auto& a, auto& b) { return a.serverid < b.serverid; });
   entries_.reserve(snapshot.pending.size());
   for (const auto& record : snapshot.pending) {
-    adopt(record, now);
+    entries_.push_back(adopt(record, now));
   }
   offline_raised_ = snapshot.offline_raised;
   context_.counters.pending_at_open += entries_.size();
   context_.counters.pending += entries_.size();
 }
 
-void mailbox::adopt(const pending_record& record, instant now) {
+mailbox_entry mailbox::adopt(const pending_record& record, instant now) {
   mailbox_entry entry;
   entry.serverid = record.serverid;
   entry.key = salted(record.key);
@@ -108,7 +118,7 @@ void mailbox::adopt(const pending_record& record, instant now) {
     has_unowed_ = true;
     wake_at(now.mono);
   }
-  entries_.push_back(std::move(entry));
+  return entry;
 }
 
 bool mailbox::ack(std::string_view device, server_id serverid, instant now,
@@ -199,7 +209,7 @@ void mailbox::written(attachment_id connection, std::uint64_t ordinal,
 }
 
 void mailbox::committed(server_id serverid, instant /*now*/,
-                        mailbox_effects& out) {
+                        mailbox_effects& out, unsigned copies) {
   op_done();
   auto* entry = entries_.find(serverid);
   if (entry == nullptr || entry->tier != storage_tier::asked) {
@@ -208,7 +218,7 @@ void mailbox::committed(server_id serverid, instant /*now*/,
   }
   entry->tier = storage_tier::durable;
   if (!entry->confirmed) {
-    confirm(*entry, context_.stored_as, out);
+    confirm(*entry, with_copies(context_.stored_as, copies), out);
   }
   drop_if_unneeded(*entry);
 }

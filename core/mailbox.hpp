@@ -7,6 +7,7 @@
 #include "core/mailbox_device.hpp"
 #include "core/mailbox_effects.hpp"
 #include "core/mailbox_entries.hpp"
+#include "core/mailbox_snapshot.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
 
@@ -30,31 +31,6 @@ struct mailbox_context {
   dedupe_window& dedupe;
   server_id_clock& ids;
   mailbox_counters& counters;
-};
-
-/// A stored message as found when a mailbox opens.
-struct pending_record {
-  server_id serverid;
-  dedupe_key key;
-  std::uint64_t content_hash = 0;
-  std::uint64_t server_timestamp = 0; ///< ms
-  std::uint64_t sender_hash = 0;      ///< stable_hash(from)
-  std::uint32_t weight = 0;           ///< envelope::weight
-  message_type type = message_type::message;
-  std::vector<std::string> acked; ///< devices that have acknowledged it
-};
-
-/// What storage knows of a user, in the order of serverIds.
-struct mailbox_snapshot {
-  std::vector<device_record> devices;
-  std::vector<pending_record> pending;
-  bool offline_raised = false;
-};
-
-/// One message of a mailbox as a reader over HTTP sees it.
-struct pending_view {
-  server_id serverid;
-  envelope_ptr message; ///< null: on disk only
 };
 
 /// The delivery state machine of one user: which messages are pending, which
@@ -125,8 +101,9 @@ public:
   void written(attachment_id connection, std::uint64_t ordinal,
                mono_time when) noexcept;
 
-  /// The store of this message is durable.
-  void committed(server_id serverid, instant now, mailbox_effects& out);
+  /// The store of this message is durable, here and on `copies` further nodes.
+  void committed(server_id serverid, instant now, mailbox_effects& out,
+                 unsigned copies = 0);
 
   /// The store failed: its sender is refused with `code`.
   void commit_failed(server_id serverid, refusal code, instant now,
@@ -151,6 +128,24 @@ public:
   /// The expiry sweep removed these from disk.
   void expired(const std::vector<server_id>& serverids, instant now,
                mailbox_effects& out);
+
+  /// Another node's message, or acknowledgements of one, that storage has been
+  /// given already: it is delivered like a stored one, wherever its serverId
+  /// stands among the others.
+  void merge(envelope_ptr message, const std::vector<std::string>& acked,
+             instant now, mailbox_effects& out);
+
+  /// Another node has removed this message: it is over here too.
+  void merge_removal(server_id serverid, instant now, mailbox_effects& out);
+
+  /// Another node's record of a device; storage has been given it already.
+  void merge_device(const device_record& record, instant now,
+                    mailbox_effects& out);
+
+  /// The mailbox's home is another node from now on: stores what is in memory
+  /// and lets go of all connections, without waking anybody. Once it is
+  /// `idle` it is to be dropped; a new `attach` keeps it.
+  void leave(instant now, mailbox_effects& out);
 
   /// Time has come to `next_deadline()` or passed it.
   void timer(instant now, mailbox_effects& out);
@@ -200,10 +195,11 @@ private:
     expired,
     quarantined,
     refused,
+    elsewhere, ///< another node removed it, from this disk too
   };
 
   // mailbox.cpp
-  void adopt(const pending_record& record, instant now);
+  mailbox_entry adopt(const pending_record& record, instant now);
   void acknowledge(mailbox_device& device, mailbox_entry& entry, instant now,
                    mailbox_effects& out);
 
@@ -294,6 +290,7 @@ private:
   bool fetching_ = false;
   bool offline_raised_ = false;
   bool has_unowed_ = false; ///< found at open; the next timer ends them
+  bool leaving_ = false;    ///< `leave`: nobody is woken
 };
 
 } // namespace vartalap::core

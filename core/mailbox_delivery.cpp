@@ -43,8 +43,9 @@ void mailbox::pump(mailbox_device& device, instant now, mailbox_effects& out) {
     return;
   }
   for (const auto& entry : entries_.after(device.cursor)) {
-    if (entry.gone || !device.owes(entry)
-        || device.is_troubled(entry.serverid)) {
+    if (entry.gone || !device.owes(entry) || device.is_troubled(entry.serverid)
+        || (entry.serverid <= device.rewound
+            && device.is_in_flight(entry.serverid))) {
       device.cursor = entry.serverid;
       continue;
     }
@@ -281,8 +282,9 @@ void mailbox::collect_missing(const mailbox_device& device,
     if (++scanned > fetch_scan || due >= due_max) {
       return;
     }
-    if (entry.gone || !device.owes(entry)
-        || device.is_troubled(entry.serverid)) {
+    if (entry.gone || !device.owes(entry) || device.is_troubled(entry.serverid)
+        || (entry.serverid <= device.rewound
+            && device.is_in_flight(entry.serverid))) {
       continue;
     }
     ++due;

@@ -50,6 +50,7 @@ struct mailbox_device {
   device_record record;
   attachment_id connection = 0; ///< 0: away
   server_id cursor;             ///< first deliveries went up to here
+  server_id rewound;            ///< where `cursor` was before it went back
   std::uint64_t ordinal = 0;    ///< of the latest delivery
   std::uint64_t written = 0;    ///< latest ordinal that is on the wire
   std::vector<flight> flights;  ///< in the order of their latest deliveries

@@ -24,6 +24,7 @@ bool is_unseen_for(const device_record& record, milliseconds idle,
 
 void mailbox::attach(std::string_view device, attachment_id id, instant now,
                      mailbox_effects& out) {
+  leaving_ = false;
   auto* by = find_device(device);
   if (by == nullptr) {
     by = make_known(device, now, out);
@@ -41,6 +42,7 @@ void mailbox::attach(std::string_view device, attachment_id id, instant now,
                      || now.wall > by->record.last_seen + last_seen_grain;
   by->connection = id;
   by->cursor = {};
+  by->rewound = {};
   by->ordinal = 0;
   by->written = 0;
   by->record.last_seen = std::max(by->record.last_seen, now.wall);

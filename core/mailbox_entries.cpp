@@ -44,6 +44,17 @@ mailbox_entry& mailbox_entries::push_back(mailbox_entry entry) {
   return table_.back();
 }
 
+mailbox_entry& mailbox_entries::insert(mailbox_entry entry) {
+  const auto entries = all();
+  const auto at = std::upper_bound(
+    entries.begin(), entries.end(), entry.serverid,
+    [](server_id id, const auto& other) { return id < other.serverid; });
+  const auto place = static_cast<std::ptrdiff_t>(head_)
+                     + (at - entries.begin());
+  ++live_;
+  return *table_.insert(table_.begin() + place, std::move(entry));
+}
+
 mailbox_entry* mailbox_entries::find(server_id serverid) noexcept {
   return const_cast<mailbox_entry*>(std::as_const(*this).find(serverid));
 }

@@ -70,6 +70,11 @@ public:
   /// @pre `entry.serverid` is above every one here.
   mailbox_entry& push_back(mailbox_entry entry);
 
+  /// Puts it where its serverId belongs; pointers and spans end. Linear: for
+  /// the rare message that another node made.
+  /// @pre No other has its serverid.
+  mailbox_entry& insert(mailbox_entry entry);
+
   /// @returns Null for what is not here (any more). O(log n), O(1) for the
   ///          oldest and the newest.
   const mailbox_entry* find(server_id serverid) const noexcept;

@@ -14,7 +14,8 @@ void mailbox::store(mailbox_entry& entry, mailbox_effects& out) {
   --unstored_;
   ++operations_;
   ++context_.counters.stored;
-  entry.raised = entry.wakes && !offline_raised_ && !any_connected();
+  entry.raised = entry.wakes && !offline_raised_ && !any_connected()
+                 && !leaving_;
   std::vector<std::string> acked;
   for (const auto& device : devices_) {
     if ((entry.acked & device.bit()) != 0) {
@@ -47,7 +48,7 @@ void mailbox::store_what_is_due(instant now, mailbox_effects& out) {
 
 // Wakes the user once, until a device connects or nothing is pending.
 void mailbox::raise_offline(mailbox_effects& out) {
-  if (offline_raised_ || waking_ == 0 || any_connected()) {
+  if (offline_raised_ || waking_ == 0 || any_connected() || leaving_) {
     return;
   }
   offline_raised_ = true;
@@ -133,6 +134,7 @@ void mailbox::count(ending how) noexcept {
   --counters.pending;
   switch (how) {
     case ending::acknowledged:
+    case ending::elsewhere:
       ++counters.acknowledged;
       return;
     case ending::cancelled:

@@ -1,0 +1,147 @@
+// What other nodes do to a mailbox, and a mailbox that moves to one.
+
+#include "test/unit/core/mailbox_fixture.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace vartalap::test {
+
+namespace effect = core::effect;
+using core::durability;
+
+namespace {
+
+/// A message that another node has accepted, `ms` after the fixture's start.
+core::envelope_ptr elsewhere(const std::string& id, int ms,
+                             const std::string& from = "alice") {
+  auto out = mailbox_fixture::message(id, from);
+  out->serverid = {
+    (1'700'000'000'000ULL + static_cast<std::uint64_t>(ms)) << 16, 0x200000002};
+  out->server_timestamp = out->serverid.clock_ms();
+  return out;
+}
+
+} // namespace
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox says on how many nodes a message is") {
+  const auto id = receive("m1");
+  out.clear();
+  box->committed(id, now, out, 2);
+  const auto confirmed = all<effect::confirm>();
+  REQUIRE(confirmed.size() == 1);
+  CHECK(static_cast<int>(confirmed[0].durability)
+        == static_cast<int>(durability::disk) + 2);
+
+  // A resend hears the same.
+  receive("m1");
+  const auto again = all<effect::confirm>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].durability == confirmed[0].durability);
+}
+
+TEST_CASE_METHOD(mailbox_fixture, "mailbox delivers what it merges, once") {
+  attach("phone", 1);
+  out.clear();
+  const auto message = elsewhere("m1", 5);
+  box->merge(message, {}, now, out);
+  CHECK(delivered(1) == "m1");
+  CHECK(count<effect::store>() == 0);
+  CHECK(count<effect::confirm>() == 0);
+  out.clear();
+  box->merge(message, {}, now, out);
+  CHECK(out.empty());
+  CHECK(ack("phone", message->serverid));
+  CHECK(count<effect::remove>() == 1);
+  CHECK(counters.pending == 0);
+}
+
+TEST_CASE_METHOD(
+  mailbox_fixture,
+  "mailbox delivers a merged message that is older than others") {
+  attach("phone", 1);
+  const auto newer = receive("m2");
+  CHECK(delivered(1) == "m2");
+  out.clear();
+  const auto older = elsewhere("m1", -1000);
+  box->merge(older, {}, now, out);
+  CHECK(delivered(1) == "m1");
+  const auto newest = receive("m3");
+  CHECK(delivered(1) == "m3");
+  for (const auto id : {older->serverid, newer, newest})
+    CHECK(ack("phone", id));
+  CHECK(box->inspect().pending == 0);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox merges acknowledgements of a message that it has") {
+  attach("phone", 1);
+  attach("web", 2);
+  out.clear();
+  const auto message = elsewhere("m1", 5);
+  box->merge(message, {"phone"}, now, out);
+  CHECK(delivered(1).empty());
+  CHECK(delivered(2) == "m1");
+  out.clear();
+  box->merge(message, {"phone", "web"}, now, out);
+  CHECK(count<effect::remove>() == 1);
+  CHECK(counters.pending == 0);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox lets go of what another node removed") {
+  attach("phone", 1);
+  finish_operations();
+  const auto id = receive("m1");
+  out.clear();
+  box->merge_removal(id, now, out);
+  CHECK(count<effect::confirm>() == 1);
+  CHECK(count<effect::remove>() == 0);
+  CHECK(counters.pending == 0);
+  out.clear();
+  box->merge_removal(id, now, out);
+  CHECK(out.empty());
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox learns of a device from another node") {
+  out.clear();
+  box->merge_device({"web", now.wall, {}, 0}, now, out);
+  finish_operations();
+  const auto id = receive("m1");
+  CHECK(box->inspect().knows("web"));
+  committed(id);
+  // What another node has cancelled is not owed here either.
+  out.clear();
+  box->merge_device({"web", now.wall, id, 1}, now, out);
+  CHECK(counters.pending == 0);
+  attach("web", 1);
+  CHECK(count<effect::deliver_gap>() == 1);
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox that leaves stores everything and wakes nobody") {
+  attach("phone", 1);
+  finish_operations();
+  const auto id = receive("m1");
+  CHECK(count<effect::store>() == 0);
+  out.clear();
+  box->leave(now, out);
+  const auto stored = all<effect::store>();
+  REQUIRE(stored.size() == 1);
+  CHECK_FALSE(stored[0].raise_offline);
+  CHECK(count<effect::notify_offline>() == 0);
+  CHECK_FALSE(box->idle());
+  finish_operations();
+  committed(id);
+  CHECK(count<effect::confirm>() == 1);
+  CHECK(box->idle());
+
+  // Called back before it was gone: everything as before.
+  attach("phone", 2);
+  CHECK(count<effect::fetch>() == 1);
+  detach(2);
+  CHECK(count<effect::notify_offline>() == 1);
+}
+
+} // namespace vartalap::test

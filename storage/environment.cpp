@@ -77,6 +77,14 @@ tables open_tables(MDB_txn* txn, bool create) {
   out.content = open("content");
   out.content_refs = open("content_refs");
   out.quarantine = open("quarantine");
+  // Younger than format 1: a folder that no node of a cluster has opened yet
+  // lacks them, and a reader does without.
+  const auto young = [&](const char* name) {
+    const auto found = open_table(txn, name, create);
+    return found ? *found : no_table;
+  };
+  out.removed = young("removed");
+  out.peers = young("peers");
   return out;
 }
 
@@ -213,6 +221,11 @@ void environment::check_identity() {
       + ": somebody has put another node's data.mdb there"};
   // Handles that a read transaction opens last only if it is committed.
   commit(std::move(txn));
+  if (tables_.removed != no_table && tables_.peers != no_table)
+    return;
+  auto making = begin_write(env_.get());
+  tables_ = open_tables(making.get(), true);
+  commit(std::move(making));
 }
 
 void environment::start(core::log_port& log) {

@@ -22,6 +22,8 @@ struct tables {
   table content = 0;
   table content_refs = 0;
   table quarantine = 0;
+  table removed = 0;
+  table peers = 0;
   table meta = 0;
 };
 

@@ -19,8 +19,10 @@ auto position(Entries& entries, core::server_id id) {
 void journal_index::add(std::string_view user, core::server_id id,
                         std::uint64_t sequence) {
   auto found = users_.find(user);
-  if (found == users_.end())
+  if (found == users_.end()) {
     found = users_.try_emplace(std::string{user}).first;
+    buckets_[core::bucket_of(user)].insert(found->first);
+  }
   auto& entries = found->second;
   const auto at = position(entries, id);
   if (at != entries.end() && at->serverid == id) {
@@ -41,8 +43,21 @@ void journal_index::erase(std::string_view user, core::server_id id) {
     return;
   entries.erase(at);
   --size_;
-  if (entries.empty())
-    users_.erase(found);
+  if (!entries.empty())
+    return;
+  const auto bucket = buckets_.find(core::bucket_of(user));
+  bucket->second.erase(found->first);
+  if (bucket->second.empty())
+    buckets_.erase(bucket);
+  users_.erase(found);
+}
+
+std::vector<std::string_view>
+journal_index::users_of(std::uint16_t bucket) const {
+  const auto found = buckets_.find(bucket);
+  if (found == buckets_.end())
+    return {};
+  return {found->second.begin(), found->second.end()};
 }
 
 void journal_index::erase_sequence(std::uint64_t sequence) {

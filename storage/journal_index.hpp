@@ -9,12 +9,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace vartalap::storage {
 
 /// Which journal records belong to whom: user → (serverId, sequence), in
-/// memory, rebuilt at every start. 24 bytes a record plus one map entry a
+/// memory, rebuilt at every start. 24 bytes a record plus two map entries a
 /// user who has any. Not thread-safe: only the writer changes it, under the
 /// mutex that readers take.
 class journal_index {
@@ -39,6 +40,10 @@ public:
   std::optional<std::uint64_t> find(std::string_view user,
                                     core::server_id id) const;
 
+  /// Users of a bucket who have records, in no order; they stay valid until
+  /// the index changes.
+  std::vector<std::string_view> users_of(std::uint16_t bucket) const;
+
   std::size_t size() const noexcept {
     return size_;
   }
@@ -54,6 +59,9 @@ private:
   std::unordered_map<std::string, std::vector<entry>, text_hash,
                      std::equal_to<>>
     users_;
+  /// Views of the names in `users_`.
+  std::unordered_map<std::uint16_t, std::unordered_set<std::string_view>>
+    buckets_;
   std::size_t size_ = 0;
 };
 

@@ -17,6 +17,9 @@ namespace vartalap::storage {
 /// Handle of a named database.
 using table = unsigned int;
 
+/// A table that a folder of an earlier release does not have.
+inline constexpr table no_table = 0xffffffff;
+
 /// LMDB, or the system under it, refused something. Does not leave this
 /// folder other than as the std::runtime_error that it is.
 class lmdb_error : public std::runtime_error {

@@ -195,7 +195,18 @@ lmdb_store::read_mailbox(MDB_txn* txn, std::string_view user) {
 std::vector<core::envelope_ptr>
 lmdb_store::fetch(std::string_view user,
                   std::span<const core::server_id> serverids) {
+  auto found = fetch_stored(user, serverids);
   std::vector<core::envelope_ptr> out;
+  out.reserve(found.size());
+  for (auto& one : found)
+    out.push_back(std::move(one.message));
+  return out;
+}
+
+std::vector<stored_message>
+lmdb_store::fetch_stored(std::string_view user,
+                         std::span<const core::server_id> serverids) {
+  std::vector<stored_message> out;
   if (!is_name(user))
     return out;
   const auto reading = index_.begin(user);
@@ -206,37 +217,39 @@ lmdb_store::fetch(std::string_view user,
       [](const auto& x, core::server_id y) { return x.serverid < y; });
     const auto in_journal = known != reading.entries.end()
                             && known->serverid == id;
-    auto message
+    auto one
       = in_journal
           ? read_message(txn, place::journal, journal_key(known->sequence))
           : read_message(txn, place::mailboxes, mailbox_key(user, id));
-    if (message)
-      out.push_back(std::move(message));
+    if (one.message)
+      out.push_back(std::move(one));
   }
   std::sort(out.begin(), out.end(), [](const auto& x, const auto& y) {
-    return x->serverid < y->serverid;
+    return x.message->serverid < y.message->serverid;
   });
   return out;
 }
 
-core::envelope_ptr lmdb_store::read_message(MDB_txn* txn, place where,
-                                            std::string_view key) {
+stored_message lmdb_store::read_message(MDB_txn* txn, place where,
+                                        std::string_view key) {
   const auto& all = env_.all();
   const auto value
     = get(txn, where == place::journal ? all.journal : all.mailboxes, key);
   if (!value)
-    return nullptr;
-  core::envelope_ptr message;
+    return {};
+  stored_message out;
   if (const auto record = read_record(key, *value)) {
     std::optional<std::string_view> content{std::string_view{}};
     if (record->content)
       content = read_content(txn, all, *record->content);
     if (content)
-      message = decode_envelope(*record, *content);
+      out.message = decode_envelope(*record, *content);
+    if (out.message)
+      out.acked = record->acked_names();
   }
-  if (!message)
+  if (!out.message)
     writer_->report_damage(where, key);
-  return message;
+  return out;
 }
 
 std::vector<std::string> lmdb_store::raised_offline(std::size_t limit) {

@@ -29,6 +29,13 @@ public:
   std::vector<core::envelope_ptr>
   fetch(std::string_view user,
         std::span<const core::server_id> serverids) override;
+  std::vector<stored_message>
+  fetch_stored(std::string_view user,
+               std::span<const core::server_id> serverids) override;
+  std::vector<bucket_digest> digests(std::uint16_t first,
+                                     std::uint32_t count) override;
+  bucket_listing list_bucket(std::uint16_t bucket) override;
+  std::vector<peer_note> peers() override;
   std::vector<std::string> raised_offline(std::size_t limit) override;
   identity who() const override;
   store_status status() const override;
@@ -49,8 +56,13 @@ private:
   read_journal(const published_index::reading& reading);
   std::vector<core::pending_record> read_mailbox(MDB_txn* txn,
                                                  std::string_view user);
-  core::envelope_ptr read_message(MDB_txn* txn, place where,
-                                  std::string_view key);
+  stored_message read_message(MDB_txn* txn, place where, std::string_view key);
+
+  // listing.cpp
+  template <class Message, class Device>
+  void visit_range(const published_index::range_reading& reading,
+                   std::uint16_t first, std::uint32_t count,
+                   const Message& message, const Device& device);
 
   environment env_;
   published_index index_;

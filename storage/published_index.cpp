@@ -14,22 +14,37 @@ constexpr std::chrono::seconds publish_time_max{10};
 
 } // namespace
 
-published_index::reading published_index::begin(std::string_view user) {
-  std::unique_lock lock{mutex_};
+// A transaction that sees what the index says; `lock` holds the index.
+txn_ptr published_index::begin_at_index(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     auto txn = begin_read(env_);
-    if (txn_id(txn.get()) == number_) {
-      reading out{std::move(txn), {}};
-      if (const auto* entries = index_.find(user))
-        out.entries = *entries;
-      return out;
-    }
+    if (txn_id(txn.get()) == number_)
+      return txn;
     // The commit is visible, its index is not yet: the writer is about to
     // publish.
     txn.reset();
     if (changed_.wait_for(lock, publish_time_max) == std::cv_status::timeout)
       throw std::runtime_error{"the store's writer does not go on"};
   }
+}
+
+published_index::reading published_index::begin(std::string_view user) {
+  std::unique_lock lock{mutex_};
+  reading out{begin_at_index(lock), {}};
+  if (const auto* entries = index_.find(user))
+    out.entries = *entries;
+  return out;
+}
+
+published_index::range_reading
+published_index::begin_range(std::uint16_t first, std::uint32_t count) {
+  std::unique_lock lock{mutex_};
+  range_reading out{begin_at_index(lock), {}};
+  for (std::uint32_t i = 0; i < count; ++i)
+    for (const auto user :
+         index_.users_of(static_cast<std::uint16_t>(first + i)))
+      out.users.emplace_back(user, *index_.find(user));
+  return out;
 }
 
 void published_index::publish(const writer_buffers& buffers,

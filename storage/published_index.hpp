@@ -6,8 +6,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace vartalap::storage {
@@ -30,6 +32,14 @@ public:
   /// @throws lmdb_error, or std::runtime_error where the writer hangs.
   reading begin(std::string_view user);
 
+  /// The same of all users of the buckets [first, first + count).
+  struct range_reading {
+    txn_ptr txn;
+    std::vector<std::pair<std::string, std::vector<journal_index::entry>>>
+      users; ///< in no order
+  };
+  range_reading begin_range(std::uint16_t first, std::uint32_t count);
+
   /// The writer, once the transaction of that number is committed.
   void publish(const writer_buffers& buffers, std::uint64_t number);
 
@@ -48,6 +58,8 @@ public:
   }
 
 private:
+  txn_ptr begin_at_index(std::unique_lock<std::mutex>& lock);
+
   MDB_env* env_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -30,6 +30,10 @@ constexpr std::size_t header_bytes = 69;
 
 constexpr std::uint8_t flag_apart = 1;
 
+// What a tombstone is of.
+constexpr std::string_view message_mark_byte = "m";
+constexpr std::string_view device_mark_byte = "d";
+
 static_assert(std::endian::native == std::endian::little,
               "numbers of the header are stored as they lie in memory");
 
@@ -41,7 +45,7 @@ Number load(std::string_view bytes, std::size_t at) noexcept {
 }
 
 template <class Number>
-void store(std::string& bytes, std::size_t at, Number x) noexcept {
+void put_number(std::string& bytes, std::size_t at, Number x) noexcept {
   std::memcpy(bytes.data() + at, &x, sizeof x);
 }
 
@@ -50,7 +54,7 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t at) noexcept {
 }
 
 std::uint32_t checksum(std::string_view key, std::string_view value) noexcept {
-  return crc32c(value.substr(4), crc32c(key));
+  return core::crc32c(value.substr(4), core::crc32c(key));
 }
 
 // What msgpack::packer writes to.
@@ -173,6 +177,67 @@ key_bytes device_key(std::string_view user, std::string_view device) noexcept {
   return key;
 }
 
+key_bytes removal_key(std::string_view user, core::server_id id) noexcept {
+  auto key = user_key(user);
+  const auto bytes = id.to_bytes();
+  key.add(message_mark_byte);
+  key.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return key;
+}
+
+key_bytes removal_key(std::string_view user, std::string_view device) noexcept {
+  auto key = user_key(user);
+  key.add(device_mark_byte);
+  key.add(device);
+  return key;
+}
+
+std::optional<removal> read_removal(std::string_view key,
+                                    std::string_view value) {
+  const auto parts = split_user_key(key);
+  const auto at = read_checked(key, value);
+  if (!parts || !at || parts->rest.size() < 2)
+    return std::nullopt;
+  removal out;
+  out.user = parts->user;
+  out.at = read_number(*at);
+  const auto name = parts->rest.substr(1);
+  if (parts->rest.substr(0, 1) == device_mark_byte)
+    out.device = name;
+  else if (name.size() == 16)
+    out.serverid = core::server_id::from_bytes(
+      reinterpret_cast<const std::uint8_t*>(name.data()));
+  else
+    return std::nullopt;
+  return out;
+}
+
+key_bytes bucket_key(std::uint16_t bucket) noexcept {
+  key_bytes key;
+  key.add_byte(bucket >> 8U);
+  key.add_byte(bucket & 0xffU);
+  return key;
+}
+
+std::uint16_t bucket_of_key(std::string_view key) noexcept {
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(key[0]) << 8
+                                    | static_cast<unsigned char>(key[1]));
+}
+
+void encode_peer_note(std::string& out, const peer_note& note) {
+  encode_checked(out, note.node_uuid,
+                 encode_number(note.commits) + note.disk_uuid);
+}
+
+std::optional<peer_note> read_peer(std::string_view node_uuid,
+                                   std::string_view value) {
+  const auto bytes = read_checked(node_uuid, value);
+  if (!bytes || bytes->size() < 8)
+    return std::nullopt;
+  return peer_note{std::string{node_uuid}, std::string{bytes->substr(8)},
+                   read_number(bytes->substr(0, 8))};
+}
+
 std::optional<split_key> split_user_key(std::string_view key) noexcept {
   if (key.size() < 4)
     return std::nullopt;
@@ -188,9 +253,9 @@ std::optional<split_key> split_user_key(std::string_view key) noexcept {
 
 content_key content_key_of(std::string_view content) noexcept {
   // Whoever stores compares the bytes: a collision costs room, nothing else.
-  const std::array<std::uint64_t, 2> parts{core::stable_hash(content),
-                                           std::uint64_t{crc32c(content)} << 32
-                                             | (content.size() & 0xffffffffU)};
+  const std::array<std::uint64_t, 2> parts{
+    core::stable_hash(content), std::uint64_t{core::crc32c(content)} << 32
+                                  | (content.size() & 0xffffffffU)};
   return std::bit_cast<content_key>(parts);
 }
 
@@ -254,35 +319,35 @@ void encode_record(std::string& out, std::string_view key,
                    std::span<const std::string> acked,
                    const content_key* apart) {
   out.assign(header_bytes, '\0');
-  store(out, at_version, record_version);
-  store(out, at_flags, apart != nullptr ? flag_apart : std::uint8_t{0});
-  store(out, at_type, static_cast<std::uint8_t>(message.type));
+  put_number(out, at_version, record_version);
+  put_number(out, at_flags, apart != nullptr ? flag_apart : std::uint8_t{0});
+  put_number(out, at_type, static_cast<std::uint8_t>(message.type));
   const auto count = std::min<std::size_t>(acked.size(), 255);
-  store(out, at_acked, static_cast<std::uint8_t>(count));
-  store(out, at_serverid, message.serverid.to_bytes());
+  put_number(out, at_acked, static_cast<std::uint8_t>(count));
+  put_number(out, at_serverid, message.serverid.to_bytes());
   const auto dedupe
     = core::make_dedupe_key(message.from, message.to, message.id);
-  store(out, at_dedupe, dedupe.a);
-  store(out, at_dedupe + 8, dedupe.b);
-  store(out, at_content_hash, message.content_hash());
-  store(out, at_timestamp, message.server_timestamp);
-  store(out, at_sender, core::stable_hash(message.from));
-  store(out, at_weight, static_cast<std::uint32_t>(message.weight()));
-  store(out, at_user, static_cast<std::uint8_t>(message.to.size()));
+  put_number(out, at_dedupe, dedupe.a);
+  put_number(out, at_dedupe + 8, dedupe.b);
+  put_number(out, at_content_hash, message.content_hash());
+  put_number(out, at_timestamp, message.server_timestamp);
+  put_number(out, at_sender, core::stable_hash(message.from));
+  put_number(out, at_weight, static_cast<std::uint32_t>(message.weight()));
+  put_number(out, at_user, static_cast<std::uint8_t>(message.to.size()));
   out.append(message.to);
   if (apart != nullptr)
     out.append(apart->data(), apart->size());
   for (const auto& name : acked.first(count))
     append_name(out, name);
   pack_body(out, message, apart != nullptr);
-  store(out, 0, checksum(key, out));
+  put_number(out, 0, checksum(key, out));
 }
 
 void append_moved(std::string& out, std::string_view new_key,
                   std::string_view value) {
   const auto start = out.size();
   out.append(value);
-  store(out, start, checksum(new_key, value));
+  put_number(out, start, checksum(new_key, value));
 }
 
 bool encode_with_acks(std::string& out, std::string_view key,
@@ -302,8 +367,8 @@ bool encode_with_acks(std::string& out, std::string_view key,
   if (count == before)
     return false;
   out.append(record.body);
-  store(out, at_acked, static_cast<std::uint8_t>(count));
-  store(out, 0, checksum(key, out));
+  put_number(out, at_acked, static_cast<std::uint8_t>(count));
+  put_number(out, 0, checksum(key, out));
   return true;
 }
 
@@ -356,7 +421,7 @@ void encode_checked(std::string& out, std::string_view key,
                     std::string_view bytes) {
   out.assign(4, '\0');
   out.append(bytes);
-  store(out, 0, checksum(key, out));
+  put_number(out, 0, checksum(key, out));
 }
 
 std::optional<std::string_view> read_checked(std::string_view key,
@@ -369,10 +434,10 @@ std::optional<std::string_view> read_checked(std::string_view key,
 void encode_device(std::string& out, std::string_view key,
                    const core::device_record& record) {
   std::string bytes(33, '\0');
-  store(bytes, 0, record_version);
-  store(bytes, 1, record.last_seen);
-  store(bytes, 9, record.cancelled_upto.to_bytes());
-  store(bytes, 25, record.gap_count);
+  put_number(bytes, 0, record_version);
+  put_number(bytes, 1, record.last_seen);
+  put_number(bytes, 9, record.cancelled_upto.to_bytes());
+  put_number(bytes, 25, record.gap_count);
   encode_checked(out, key, bytes);
 }
 
@@ -393,7 +458,7 @@ std::optional<core::device_record> read_device(std::string_view key,
 
 std::string encode_number(std::uint64_t number) {
   std::string out(8, '\0');
-  store(out, 0, number);
+  put_number(out, 0, number);
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include "core/ids.hpp"
 #include "core/mailbox.hpp"
 #include "core/mailbox_effects.hpp"
+#include "storage/store.hpp"
 
 #include <array>
 #include <cstddef>
@@ -50,6 +51,24 @@ std::uint64_t sequence_of(std::string_view key) noexcept;
 key_bytes user_key(std::string_view user) noexcept;
 key_bytes mailbox_key(std::string_view user, core::server_id id) noexcept;
 key_bytes device_key(std::string_view user, std::string_view device) noexcept;
+
+/// Keys of tombstones: the user's, then a mark, then serverId or device.
+key_bytes removal_key(std::string_view user, core::server_id id) noexcept;
+key_bytes removal_key(std::string_view user, std::string_view device) noexcept;
+
+/// The tombstone at `key`.
+/// @returns Nothing where it is damaged.
+std::optional<removal> read_removal(std::string_view key,
+                                    std::string_view value);
+
+/// What all keys of a bucket start with.
+key_bytes bucket_key(std::uint16_t bucket) noexcept;
+/// @pre `key` has 2 bytes or more.
+std::uint16_t bucket_of_key(std::string_view key) noexcept;
+
+void encode_peer_note(std::string& out, const peer_note& note);
+std::optional<peer_note> read_peer(std::string_view node_uuid,
+                                   std::string_view value);
 
 /// A key that starts with `user_key`, taken apart. Nothing where it is none
 /// or stands in the wrong bucket.

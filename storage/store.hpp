@@ -33,6 +33,7 @@ struct completion {
   core::server_id serverid; ///< of a put or remove; none for others
   outcome result = outcome::done;
   bool was_put = false;
+  std::uint8_t copies = 0; ///< on further nodes; by whoever makes copies
 };
 
 /// Where completions go. Called on the writer's thread, once per shard and
@@ -51,16 +52,21 @@ public:
   virtual void expired(std::string user, std::vector<core::server_id> ids) = 0;
 };
 
-/// Operations; each is idempotent. `shard` and `owner` say whom to tell.
+/// Operations; each is idempotent, and answered by one completion, in their
+/// order. `shard` and `owner` say whom to tell.
 namespace op {
+/// Not stored where the message's tombstone is here: it was removed before.
 struct put {
   core::envelope_ptr message;
   std::vector<std::string> acked;
   bool raise_offline = false;
 };
+/// `remember`: leaves a tombstone in the same transaction, whether the message
+/// is here or not, until `forget`.
 struct remove {
   std::string user;
   core::server_id serverid;
+  bool remember = false;
 };
 struct ack {
   std::string user;
@@ -71,17 +77,88 @@ struct put_device {
   std::string user;
   core::device_record record;
 };
+/// `remember_at`: leaves a tombstone; a record of a device that was seen later
+/// ends it. 0: none.
 struct erase_device {
   std::string user;
   std::string device;
+  core::wall_ms remember_at = 0;
 };
 struct clear_offline {
   std::string user;
 };
+/// Another node's record of a device: the later of both counts.
+struct merge_device {
+  std::string user;
+  core::device_record record;
+};
+/// Every node knows of this removal: its tombstone goes. Of a message, or,
+/// where `device` is set, of a device.
+struct forget {
+  std::string user;
+  core::server_id serverid;
+  std::string device;
+};
+/// Done once everything that was submitted before it is.
+struct barrier {};
+/// What is to be remembered of another node: `commits` only grows while its
+/// disk is the same.
+struct note_peer {
+  std::string node_uuid;
+  std::string disk_uuid;
+  std::uint64_t commits = 0;
+};
 } // namespace op
 
-using operation = std::variant<op::put, op::remove, op::ack, op::put_device,
-                               op::erase_device, op::clear_offline>;
+using operation
+  = std::variant<op::put, op::remove, op::ack, op::put_device, op::erase_device,
+                 op::clear_offline, op::merge_device, op::forget, op::barrier,
+                 op::note_peer>;
+
+/// A message in short. `acks`: a hash of the devices that have acknowledged
+/// it, whatever their order; 0 for none.
+struct message_mark {
+  std::string user;
+  core::server_id serverid;
+  std::uint64_t acks = 0;
+};
+
+/// A tombstone: of a message, or of a device, erased `at`.
+struct removal {
+  std::string user;
+  core::server_id serverid;
+  std::string device;
+  core::wall_ms at = 0;
+};
+
+/// All that is stored in one bucket.
+struct bucket_listing {
+  std::vector<message_mark> messages;
+  std::vector<std::pair<std::string, core::device_record>> devices;
+  std::vector<removal> removals;
+};
+
+/// The same in short. `sum` is of messages and devices, whatever their order.
+struct bucket_digest {
+  std::uint16_t bucket = 0;
+  std::uint32_t messages = 0;
+  std::uint32_t devices = 0;
+  std::uint32_t removals = 0;
+  std::uint64_t sum = 0;
+};
+
+/// A message with the devices that have acknowledged it.
+struct stored_message {
+  core::envelope_ptr message;
+  std::vector<std::string> acked;
+};
+
+/// What was noted of another node (op::note_peer).
+struct peer_note {
+  std::string node_uuid;
+  std::string disk_uuid;
+  std::uint64_t commits = 0;
+};
 
 struct request {
   unsigned shard = 0;
@@ -104,6 +181,7 @@ struct store_status {
   std::uint64_t settled = 0; ///< moved from journal to mailboxes
   std::uint64_t quarantined = 0;
   std::uint64_t expired = 0;
+  std::uint64_t removals = 0; ///< tombstones
   std::uint64_t map_used_bytes = 0;
   std::uint64_t map_bytes = 0;
   std::uint64_t disk_free_bytes = 0;
@@ -151,6 +229,23 @@ public:
   /// out (quarantined and counted). Blocks on the disk.
   virtual std::vector<core::envelope_ptr>
   fetch(std::string_view user, std::span<const core::server_id> serverids) = 0;
+
+  /// As `fetch`, with who has acknowledged them: for copies on other nodes.
+  virtual std::vector<stored_message>
+  fetch_stored(std::string_view user,
+               std::span<const core::server_id> serverids)
+    = 0;
+
+  /// What the buckets [first, first + count) hold; empty ones are left out.
+  /// Blocks on the disk; reads every record there.
+  virtual std::vector<bucket_digest>
+  digests(std::uint16_t first, std::uint32_t count) = 0;
+
+  /// All that a bucket holds. Blocks on the disk.
+  virtual bucket_listing list_bucket(std::uint16_t bucket) = 0;
+
+  /// The other nodes as they were last noted.
+  virtual std::vector<peer_note> peers() = 0;
 
   /// Users with a raised offline event, for the notifier at start.
   virtual std::vector<std::string> raised_offline(std::size_t limit) = 0;

@@ -26,6 +26,7 @@ public:
     check_mailboxes();
     check_devices();
     check_contents();
+    check_removals();
     return std::move(report_);
   }
 
@@ -104,6 +105,18 @@ private:
       if (!parts || !read_device(at.key(), parts->rest, at.value()))
         problem("device record " + std::to_string(report_.devices)
                 + ": damaged");
+    }
+  }
+
+  void check_removals() {
+    if (all_.removed == no_table)
+      return;
+    std::uint64_t removals = 0;
+    cursor at{txn_.get(), all_.removed};
+    for (auto more = at.first(); more; more = at.next()) {
+      ++removals;
+      if (!read_removal(at.key(), at.value()))
+        problem("tombstone " + std::to_string(removals) + ": damaged");
     }
   }
 

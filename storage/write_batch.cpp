@@ -51,7 +51,8 @@ write_batch::write_batch(const environment& env, const journal_index& index,
                          const writer_state& state, writer_buffers& buffers)
   : env_(env), index_(index), tables_(env.all()), state_(state),
     buffers_(buffers), txn_(begin_write(env.handle())),
-    number_(txn_id(txn_.get())) {
+    number_(txn_id(txn_.get())),
+    any_removals_(record_count(txn_.get(), tables_.removed) > 0) {
   buffers_.users.clear();
   buffers_.changes.clear();
 }
@@ -68,6 +69,9 @@ void write_batch::apply(const queued& entry) {
     const auto& remove = std::get<op::remove>(entry.what.what);
     if (may_be_stored(remove.user, remove.serverid))
       carry_out(remove);
+    else if (remove.remember && is_storable(remove.user))
+      remember(removal_key(remove.user, remove.serverid),
+               remove.serverid.clock_ms());
   }
   if (entry.state == fate::live)
     std::visit([this](const auto& what) { carry_out(what); }, entry.what.what);
@@ -75,6 +79,8 @@ void write_batch::apply(const queued& entry) {
 
 void write_batch::carry_out(const op::put& what) {
   const auto& message = *what.message;
+  if (removed_at(removal_key(message.to, message.serverid)))
+    return;
   if (what.raise_offline)
     raise_offline(message.to);
   // A message that is on disk already only learns of more acknowledgements.
@@ -107,6 +113,8 @@ void write_batch::carry_out(const op::put& what) {
 void write_batch::carry_out(const op::remove& what) {
   if (!is_storable(what.user))
     return;
+  if (what.remember)
+    remember(removal_key(what.user, what.serverid), what.serverid.clock_ms());
   const auto sequence = index_.find(what.user, what.serverid);
   if (sequence) {
     note_erased(what.user, what.serverid);
@@ -127,18 +135,114 @@ void write_batch::carry_out(const op::ack& what) {
 }
 
 void write_batch::carry_out(const op::put_device& what) {
-  if (!is_storable(what.user, what.record.name))
-    return;
-  const auto key = device_key(what.user, what.record.name);
-  encode_device(buffers_.value, key, what.record);
+  if (is_storable(what.user, what.record.name))
+    write_device(what.user, what.record);
+}
+
+void write_batch::write_device(std::string_view user,
+                               const core::device_record& record) {
+  const auto tombstone = removal_key(user, record.name);
+  if (const auto removed = removed_at(tombstone)) {
+    if (record.last_seen <= *removed)
+      return;
+    erase(txn_.get(), tables_.removed, tombstone);
+  }
+  const auto key = device_key(user, record.name);
+  encode_device(buffers_.value, key, record);
   put(txn_.get(), tables_.devices, key, buffers_.value);
   dirty_ = true;
 }
 
+void write_batch::carry_out(const op::merge_device& what) {
+  if (!is_storable(what.user, what.record.name))
+    return;
+  auto merged = what.record;
+  const auto key = device_key(what.user, merged.name);
+  if (const auto value = get(txn_.get(), tables_.devices, key))
+    if (const auto known = read_device(key, merged.name, *value)) {
+      merged.last_seen = std::max(merged.last_seen, known->last_seen);
+      if (merged.cancelled_upto < known->cancelled_upto) {
+        merged.cancelled_upto = known->cancelled_upto;
+        merged.gap_count = known->gap_count;
+      }
+      if (merged == *known)
+        return;
+    }
+  write_device(what.user, merged);
+}
+
 void write_batch::carry_out(const op::erase_device& what) {
-  if (is_storable(what.user, what.device)
-      && erase(txn_.get(), tables_.devices, device_key(what.user, what.device)))
+  if (!is_storable(what.user, what.device))
+    return;
+  if (what.remember_at != 0)
+    remember(removal_key(what.user, what.device), what.remember_at);
+  if (erase(txn_.get(), tables_.devices, device_key(what.user, what.device)))
     dirty_ = true;
+}
+
+void write_batch::carry_out(const op::forget& what) {
+  if (!is_storable(what.user, what.device))
+    return;
+  const auto key = what.device.empty() ? removal_key(what.user, what.serverid)
+                                       : removal_key(what.user, what.device);
+  if (any_removals_ && erase(txn_.get(), tables_.removed, key))
+    dirty_ = true;
+}
+
+void write_batch::carry_out(const op::barrier&) {
+}
+
+void write_batch::carry_out(const op::note_peer& what) {
+  if (what.node_uuid.empty())
+    return;
+  auto commits = what.commits;
+  if (const auto known = get(txn_.get(), tables_.peers, what.node_uuid))
+    if (const auto note = read_peer(what.node_uuid, *known);
+        note && note->disk_uuid == what.disk_uuid)
+      commits = std::max(commits, note->commits);
+  encode_peer_note(buffers_.value, {what.node_uuid, what.disk_uuid, commits});
+  put(txn_.get(), tables_.peers, what.node_uuid, buffers_.value);
+  dirty_ = true;
+}
+
+void write_batch::remember(std::string_view key, core::wall_ms at) {
+  encode_checked(buffers_.value, key, encode_number(at));
+  put(txn_.get(), tables_.removed, key, buffers_.value);
+  any_removals_ = true;
+  dirty_ = true;
+}
+
+// A damaged tombstone still is one, of unknown age.
+std::optional<core::wall_ms>
+write_batch::removed_at(std::string_view key) const {
+  if (!any_removals_)
+    return std::nullopt;
+  const auto value = get(txn_.get(), tables_.removed, key);
+  if (!value)
+    return std::nullopt;
+  const auto at = read_checked(key, *value);
+  return at ? read_number(*at) : core::wall_ms{0};
+}
+
+std::string write_batch::sweep_removals(const std::string& from,
+                                        std::size_t records,
+                                        core::wall_ms expiry) {
+  std::vector<std::string> overdue;
+  std::string next;
+  {
+    cursor at{txn_.get(), tables_.removed};
+    auto more = from.empty() ? at.first() : at.seek(from);
+    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
+      const auto when = read_checked(at.key(), at.value());
+      if (!when || read_number(*when) < expiry)
+        overdue.emplace_back(at.key());
+    }
+    if (more)
+      next = at.key();
+  }
+  for (const auto& key : overdue)
+    dirty_ = erase(txn_.get(), tables_.removed, key) || dirty_;
+  return next;
 }
 
 void write_batch::carry_out(const op::clear_offline& what) {
@@ -447,7 +551,8 @@ bool write_batch::commit() {
   }
   counts_ = {record_count(txn_.get(), tables_.journal),
              table_bytes(txn_.get(), tables_.journal),
-             record_count(txn_.get(), tables_.mailboxes)};
+             record_count(txn_.get(), tables_.mailboxes),
+             record_count(txn_.get(), tables_.removed)};
   if (!dirty_) {
     txn_.reset();
     return false;

@@ -82,6 +82,12 @@ public:
   std::string sweep(const std::string& from, std::size_t records,
                     core::wall_ms expiry);
 
+  /// Walks tombstones on from `from`, at most so many, and drops those from
+  /// before `expiry`: by then the messages have expired everywhere.
+  /// @returns Where to go on; empty at the end of the table.
+  std::string sweep_removals(const std::string& from, std::size_t records,
+                             core::wall_ms expiry);
+
   /// Removes expired records from the front of the journal.
   void sweep_journal(std::size_t records, core::wall_ms expiry);
 
@@ -116,6 +122,7 @@ public:
     std::uint64_t journal_records = 0;
     std::uint64_t journal_bytes = 0;
     std::uint64_t settled_records = 0;
+    std::uint64_t removals = 0;
   };
   const counts& sizes() const noexcept {
     return counts_;
@@ -131,8 +138,15 @@ private:
   void carry_out(const op::put_device& what);
   void carry_out(const op::erase_device& what);
   void carry_out(const op::clear_offline& what);
+  void carry_out(const op::merge_device& what);
+  void carry_out(const op::forget& what);
+  void carry_out(const op::barrier& what);
+  void carry_out(const op::note_peer& what);
 
   void raise_offline(std::string_view user);
+  void remember(std::string_view key, core::wall_ms at);
+  std::optional<core::wall_ms> removed_at(std::string_view key) const;
+  void write_device(std::string_view user, const core::device_record& record);
   bool update_acks(place where, std::string_view key,
                    std::span<const std::string> devices);
   bool may_be_stored(std::string_view user, core::server_id id) const;
@@ -154,6 +168,7 @@ private:
   std::uint64_t number_ = 0;
   counts counts_;
   bool dirty_ = false;
+  bool any_removals_ = false; ///< there may be tombstones
   std::map<std::string, std::vector<core::server_id>> expired_;
   std::vector<std::string> damages_;
 };

@@ -22,6 +22,9 @@ constexpr std::size_t small_batch = 64;
 constexpr std::uint64_t used_percent_max = 85;
 constexpr std::uint64_t settle_percent_max = 90;
 
+/// A tombstone outlives its message's ttl by a day: clocks differ.
+constexpr core::wall_ms removals_longer = 24ULL * 3600 * 1000;
+
 core::mono_time mono_now() {
   return std::chrono::time_point_cast<core::microseconds>(
     std::chrono::steady_clock::now());
@@ -73,6 +76,7 @@ writer::writer(const environment& env, published_index& index,
   status_.journal_records = record_count(txn.get(), env_.all().journal);
   status_.journal_bytes = table_bytes(txn.get(), env_.all().journal);
   status_.settled_records = record_count(txn.get(), env_.all().mailboxes);
+  status_.removals = record_count(txn.get(), env_.all().removed);
   status_.commits = state_.commits;
   status_.quarantined = state_.quarantined; // found by the start itself
   check_room();
@@ -260,6 +264,8 @@ bool writer::has_work(std::span<const queued> batch, const extras& more) const {
   if (more.sweep || more.settle.records > 0 || !damage_.empty())
     return true;
   return std::any_of(batch.begin(), batch.end(), [](const auto& entry) {
+    if (std::holds_alternative<op::barrier>(entry.what.what))
+      return false;
     return entry.state == fate::live || entry.state == fate::annihilated
            || entry.state == fate::met_put;
   });
@@ -293,6 +299,9 @@ void writer::write(std::span<const queued> batch, const extras& more,
   if (more.sweep) {
     work.sweep_journal(sweep_records, expiry);
     position = work.sweep(sweep_position_, sweep_records, expiry);
+    removals_position_ = work.sweep_removals(
+      removals_position_, sweep_records,
+      expiry < removals_longer ? core::wall_ms{0} : expiry - removals_longer);
   }
   const auto appended = state_.appended;
   const auto written = work.commit();
@@ -328,6 +337,7 @@ void writer::committed(write_batch& done) {
     status_.journal_records = sizes.journal_records;
     status_.journal_bytes = sizes.journal_bytes;
     status_.settled_records = sizes.settled_records;
+    status_.removals = sizes.removals;
     status_.commits = state_.commits;
     status_.appended = state_.appended;
     status_.annihilated = state_.annihilated;

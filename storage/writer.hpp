@@ -98,6 +98,7 @@ private:
   settle_pace pace_;
   clock_guard clock_;
   std::string sweep_position_;
+  std::string removals_position_;
   core::mono_time next_sweep_;
   core::mono_time next_tick_;
   core::mono_time next_reader_check_;

@@ -28,15 +28,15 @@ std::string record_of(const core::envelope& message, std::string_view key,
 } // namespace
 
 TEST_CASE("crc32c gives the check value of RFC 3720, fast or portable") {
-  CHECK(crc32c("123456789") == 0xe3069283U);
-  CHECK(crc32c_portable("123456789") == 0xe3069283U);
+  CHECK(core::crc32c("123456789") == 0xe3069283U);
+  CHECK(core::crc32c_portable("123456789") == 0xe3069283U);
   std::mt19937 random{7};
   for (std::size_t size = 0; size < 100; ++size) {
     const auto text = random_text(random, size);
-    CHECK(crc32c(text) == crc32c_portable(text));
+    CHECK(core::crc32c(text) == core::crc32c_portable(text));
     const auto half = std::string_view{text}.substr(0, size / 2);
     const auto rest = std::string_view{text}.substr(size / 2);
-    CHECK(crc32c(rest, crc32c(half)) == crc32c(text));
+    CHECK(core::crc32c(rest, core::crc32c(half)) == core::crc32c(text));
   }
 }
 

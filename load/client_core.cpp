@@ -67,6 +67,7 @@ void client_core::write(outgoing& entry, std::uint64_t now_us,
 
 void client_core::on_open(std::uint64_t now_us, frame_sink& out) {
   open_ = true;
+  answered_ = unconfirmed_ == 0;
   for (auto i = outbox_at_; i < outbox_.size(); ++i) {
     auto& entry = outbox_[i];
     if (entry.settled)
@@ -175,10 +176,12 @@ void client_core::settle(outgoing& entry) {
 
 void client_core::take(const server_ack& what, std::uint64_t now_us) {
   message_key key;
+  auto& stats = context_.stats;
+  ++stats.durabilities[what.durability];
+  answered_ = true;
   auto* const entry = find(what.id, key);
   if (entry == nullptr)
     return; // A resend is answered a second time.
-  auto& stats = context_.stats;
   context_.book.confirmed(key);
   count(stats.confirmed);
   if (context_.window.contains(now_us))

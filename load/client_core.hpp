@@ -85,6 +85,12 @@ public:
     slow_ = true;
   }
 
+  /// The connection is open and, if something waited for a confirmation when
+  /// it opened, one has come over it: somebody serves this client.
+  bool is_served() const noexcept {
+    return open_ && answered_;
+  }
+
   std::uint64_t submitted() const noexcept {
     return submitted_;
   }
@@ -127,6 +133,7 @@ private:
   seen_set seen_;    ///< by (from, id): what this client drops
   std::uint64_t withheld_ = 0;
   bool open_ = false;
+  bool answered_ = false;
   bool dying_ = false;
   bool forgetting_ = false;
   bool slow_ = false;

@@ -72,6 +72,12 @@ bool conductor_actor::timed_out(core::milliseconds limit) const {
   return clock_us() > phase_since_us_ + us(limit);
 }
 
+bool conductor_actor::waited_enough() const {
+  const auto settle = run_.options.settle;
+  return settle.count() > 0 ? clock_us() > run_.window.end_us + us(settle)
+                            : timed_out(run_.options.drain_timeout);
+}
+
 void conductor_actor::enter(phase next) {
   phase_ = next;
   phase_since_us_ = clock_us();
@@ -79,7 +85,19 @@ void conductor_actor::enter(phase next) {
   report_progress();
 }
 
+void conductor_actor::look_for_end() {
+  if (!run_.observer.wants_end())
+    return;
+  if (phase_ != phase::running || ending_)
+    return finish("ended by a signal");
+  ending_ = true;
+  run_.window.end_us = clock_us();
+  if (!window_opened_)
+    run_.window.begin_us = run_.window.end_us.load();
+}
+
 void conductor_actor::look() {
+  look_for_end();
   switch (phase_) {
     case phase::connecting:
       look_at_connecting();
@@ -180,7 +198,7 @@ void conductor_actor::look_at_settling() {
                        || (sum(&shard_stats::settled) == attempted
                            && attempted == attempted_seen_);
   attempted_seen_ = attempted;
-  if (!settled && !timed_out(run_.options.drain_timeout))
+  if (!settled && !waited_enough())
     return;
   if (run_.plan.stores_first() && !run_.options.then_drain)
     return finish({});
@@ -204,13 +222,14 @@ void conductor_actor::look_at_draining() {
   const auto now = clock_us();
   if (complete && quiet_since_us_ == 0) {
     quiet_since_us_ = now;
+    run_.window.settled_us = now;
     run_.observer.reached(moment::drained);
   }
   if (complete && now < quiet_since_us_ + quiet_us)
     return;
   if (complete)
     return finish({});
-  if (timed_out(run_.options.drain_timeout)) {
+  if (waited_enough()) {
     run_.observer.reached(moment::drained);
     finish({});
   }

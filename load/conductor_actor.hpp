@@ -24,13 +24,17 @@ enum class moment : std::uint8_t {
   drained,     ///< they have what was theirs
 };
 
-/// Hears of a run's course, on the conductor's shard. Must not block.
+/// Hears of a run's course, on the conductor's shard, and may ask to end it.
+/// Must not block.
 class run_observer {
 public:
   virtual void reached(moment what) = 0;
   virtual void progressed(const std::string& line) = 0;
   /// Nothing more comes. Empty `problem`: the run took its course.
   virtual void finished(const std::string& problem) = 0;
+  /// Asked every few ms. True once: send nothing more, but wait for what is
+  /// on its way. True again: end at once.
+  virtual bool wants_end() = 0;
 
 protected:
   ~run_observer() = default;
@@ -92,6 +96,7 @@ private:
   void look_at_running();
   void look_at_settling();
   void look_at_draining();
+  void look_for_end();
   void begin_traffic();
   void begin_draining();
   void finish(const std::string& problem);
@@ -103,6 +108,7 @@ private:
   std::uint64_t devices() const;
   std::uint64_t devices_away() const;
   bool timed_out(core::milliseconds limit) const;
+  bool waited_enough() const;
 
   run_state& run_;
   std::vector<caf::actor> swarms_;
@@ -115,6 +121,7 @@ private:
   std::uint64_t settled_seen_ = 0;
   std::uint64_t progressed_us_ = 0;
   bool window_opened_ = false;
+  bool ending_ = false; ///< the observer has asked for it
 };
 
 } // namespace vartalap::load

@@ -36,8 +36,8 @@ void add_duration(CLI::App& app, const std::string& name,
 void add_what(CLI::App& app, load_options& options) {
   app
     .add_option("--url", options.urls,
-                "Where the server listens; repeat it"
-                " to spread users over nodes")
+                "Where a node listens; repeat it to spread users over nodes,"
+                " user i beginning at the i-th")
     ->capture_default_str();
   app
     .add_option("--scenario", options.scenario,
@@ -70,17 +70,28 @@ void add_what(CLI::App& app, load_options& options) {
   add_duration(app, "--churn-every", options.churn_every,
                "churn, mixed: mean time between a user's disconnects");
   app
+    .add_option(
+      "--move",
+      [&options](const CLI::results_t& texts) {
+        return parse_range(texts.front(), options.move);
+      },
+      "Each user leaves its node for another at random times so far apart,"
+      " as 5s..20s; left out: never")
+    ->type_name("RANGE");
+  app
     .add_option("--slow-fraction", options.slow_fraction,
                 "slow: share of the users that pause reading")
     ->capture_default_str();
 }
 
 void add_how(CLI::App& app, load_options& options) {
-  app.add_option("--pid", options.pid,
-                 "The server's process: its CPU and memory are measured");
-  app.add_option("--admin", options.admin,
-                 "The server's admin address, http://host:port");
-  app.add_option("--token", options.token, "Token for the admin address");
+  app.add_option("--pid", options.pids,
+                 "A node's process: its CPU and memory are measured; repeat it"
+                 " for the sum over nodes");
+  app.add_option("--admin", options.admins,
+                 "A node's admin address, http://host:port; repeat it as"
+                 " --pid");
+  app.add_option("--token", options.token, "Token for the admin addresses");
   app.add_option("--json", options.json, "Write the report to a file, or -");
   app
     .add_option("--source-addresses", options.source_addresses,
@@ -96,6 +107,9 @@ void add_how(CLI::App& app, load_options& options) {
                "A user that cannot reconnect for so long stays away");
   add_duration(app, "--drain-timeout", options.drain_timeout,
                "Longest wait at the end for what was confirmed");
+  add_duration(app, "--settle", options.settle,
+               "After the last message everything confirmed must have arrived"
+               " within this; 0: --drain-timeout");
   app.add_flag("--then-drain,!--no-then-drain", options.then_drain,
                "offline: let the recipients come and get everything (on)");
   app.add_flag("--expect-restarts", options.expect_restarts,
@@ -128,6 +142,14 @@ bool parse_duration(const std::string& text, core::milliseconds& out) {
   out = core::milliseconds{
     static_cast<core::milliseconds::rep>(number * found->second)};
   return true;
+}
+
+bool parse_range(const std::string& text, duration_range& out) {
+  const auto dots = text.find("..");
+  return dots != std::string::npos
+         && parse_duration(text.substr(0, dots), out.least)
+         && parse_duration(text.substr(dots + 2), out.most)
+         && out.least <= out.most && out.most.count() > 0;
 }
 
 bool parse_url(const std::string& text, target_url& out) {
@@ -166,8 +188,9 @@ std::string problem_of(const load_options& options) {
   for (const auto& text : options.urls)
     if (!parse_url(text, url))
       return "--url " + text + ": write it as ws://127.0.0.1:8080";
-  if (!options.admin.empty() && !parse_url(options.admin, url))
-    return "--admin " + options.admin + ": write it as http://127.0.0.1:9080";
+  for (const auto& text : options.admins)
+    if (!parse_url(text, url))
+      return "--admin " + text + ": write it as http://127.0.0.1:9080";
   if (options.urls.empty())
     return "--url is missing";
   if (options.users < 2 && options.scenario != scenario::idle)

@@ -25,9 +25,15 @@ enum class scenario : std::uint8_t {
   mixed,   ///< several contacts each, some churn, some pause
 };
 
+/// A time drawn at random between two bounds, both included.
+struct duration_range {
+  core::milliseconds least{0};
+  core::milliseconds most{0}; ///< 0: never
+};
+
 /// The command line of `vartalap load`.
 struct load_options {
-  std::vector<std::string> urls{"ws://127.0.0.1:8080"};
+  std::vector<std::string> urls{"ws://127.0.0.1:8080"}; ///< one a node
   enum scenario scenario = scenario::pairs;
   std::uint32_t users = 100;
   std::uint32_t devices = 1;  ///< per user
@@ -37,20 +43,22 @@ struct load_options {
   std::uint64_t messages = 0; ///< stop after these; 0: after `duration`
   core::milliseconds duration{10'000};
   core::milliseconds warmup{2'000};
-  std::size_t size = 200; ///< content bytes
-  bool ack = true;        ///< ask for SERVER_ACK frames
-  int pid = 0;            ///< of the server, for its CPU and memory; 0: none
-  std::string admin;      ///< http://host:port of its admin address
-  std::string token;      ///< Bearer token for the admin address
-  std::string json;       ///< file for the report, "-" for stdout
+  std::size_t size = 200;          ///< content bytes
+  bool ack = true;                 ///< ask for SERVER_ACK frames
+  std::vector<int> pids;           ///< of the nodes, for their CPU and memory
+  std::vector<std::string> admins; ///< http://host:port of admin addresses
+  std::string token;               ///< Bearer token for the admin addresses
+  std::string json;                ///< file for the report, "-" for stdout
   std::uint32_t source_addresses = 75;
   unsigned threads = 1;
   std::uint64_t seed = 0;                ///< 0: from the system
   double connect_rate = 2000;            ///< per second
   core::milliseconds churn_every{2'000}; ///< mean time between a user's exits
-  double slow_fraction = 0.1;            ///< of the users
-  core::milliseconds give_up{30'000};    ///< of a user that cannot come back
+  duration_range move;                ///< between a user's changes of its node
+  double slow_fraction = 0.1;         ///< of the users
+  core::milliseconds give_up{30'000}; ///< of a user that cannot come back
   core::milliseconds drain_timeout{30'000};
+  core::milliseconds settle{0}; ///< from the last message on; 0: drain_timeout
   bool then_drain = true;
   bool expect_restarts = false;
   bool progress = false;
@@ -77,6 +85,10 @@ bool parse_url(const std::string& text, target_url& out);
 /// Reads "250ms", "10s", "2m"; a bare number is seconds.
 /// @returns False where it is no such text.
 bool parse_duration(const std::string& text, core::milliseconds& out);
+
+/// Reads "5s..20s".
+/// @returns False where it is no such text or its end lies before its begin.
+bool parse_range(const std::string& text, duration_range& out);
 
 /// The scenario's word.
 const char* name_of(scenario which) noexcept;

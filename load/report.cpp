@@ -39,6 +39,10 @@ std::optional<double> us_of(std::optional<double> ns) {
   return ns;
 }
 
+double seconds_between(std::uint64_t from_us, std::uint64_t to_us) {
+  return to_us > from_us ? static_cast<double>(to_us - from_us) / 1e6 : 0.0;
+}
+
 using samples_t = std::map<moment, moment_sample>;
 
 const moment_sample* find(const samples_t& samples, moment which) {
@@ -199,6 +203,16 @@ private:
 
 } // namespace
 
+std::string durability_name(std::uint64_t wire_value) {
+  constexpr std::uint64_t written = 255;
+  if (wire_value == 0)
+    return "memory";
+  if (wire_value == 1)
+    return "disk";
+  return wire_value == written ? "written"
+                               : "disk+" + std::to_string(wire_value - 1);
+}
+
 report make_report(const load_options& options, std::uint64_t seed,
                    const verdict& judged, const measured_window& window,
                    const std::vector<std::unique_ptr<shard_stats>>& stats,
@@ -206,6 +220,7 @@ report make_report(const load_options& options, std::uint64_t seed,
   report out;
   out.scenario = name_of(options.scenario);
   out.users = options.users;
+  out.nodes = options.urls.size();
   out.devices = options.devices;
   out.seed = seed;
   out.judged = judged;
@@ -214,6 +229,7 @@ report make_report(const load_options& options, std::uint64_t seed,
   latency_histogram slow;
   latency_histogram confirm;
   latency_histogram lateness;
+  latency_histogram unserved;
   std::uint64_t last_arrival_us = 0;
   std::uint64_t window_arrived = 0;
   for (const auto& shard : stats) {
@@ -221,9 +237,11 @@ report make_report(const load_options& options, std::uint64_t seed,
     slow.add(shard->e2e_slow);
     confirm.add(shard->confirm);
     lateness.add(shard->lateness);
+    unserved.add(shard->unserved);
     out.window_confirmed += shard->window_confirmed;
     window_arrived += shard->window_arrived;
     out.reconnects += shard->reconnects;
+    out.moves += shard->moves;
     out.resends += shard->resends;
     out.gave_up += shard->gave_up;
     last_arrival_us = std::max(last_arrival_us, shard->last_arrival_us.load());
@@ -233,15 +251,19 @@ report make_report(const load_options& options, std::uint64_t seed,
       out.refusals[code] += n;
     for (const auto& [text, n] : shard->failures)
       out.failures[text] += n;
+    for (const auto& [value, n] : shard->durabilities)
+      out.durabilities[durability_name(value)] += n;
   }
   out.e2e = summarize(e2e);
   out.e2e_slow = summarize(slow);
   out.confirm = summarize(confirm);
   out.lateness = summarize(lateness);
+  out.unserved = summarize(unserved);
+  if (window.settled_us != measured_window::never)
+    out.settled_seconds = seconds_between(window.end_us, window.settled_us);
   if (window.begin_us < window.end_us
       && window.end_us != measured_window::never) {
-    out.measured_seconds = static_cast<double>(window.end_us - window.begin_us)
-                           / 1e6;
+    out.measured_seconds = seconds_between(window.begin_us, window.end_us);
     const auto done = options.ack ? out.window_confirmed
                                   : window_arrived / options.devices;
     out.throughput = static_cast<double>(done) / out.measured_seconds;
@@ -261,7 +283,8 @@ std::string to_text(const report& r) {
            + value + "\n";
   };
   row("scenario", r.scenario + ", " + n(r.users) + " users, " + n(r.devices)
-                    + " device(s) each, seed " + n(r.seed));
+                    + " device(s) each, " + n(r.nodes) + " node(s), seed "
+                    + n(r.seed));
   row("messages", n(v.attempted) + " sent, " + n(v.confirmed) + " confirmed, "
                     + n(v.refused) + " refused, " + n(v.unconfirmed)
                     + " unconfirmed, " + n(v.arrived) + " arrived");
@@ -285,9 +308,15 @@ std::string to_text(const report& r) {
   if (r.journal_records_per_message)
     row("journal",
         number(r.journal_records_per_message, "%.3f") + " records/message");
-  row("connections", n(r.reconnects) + " reconnects, " + n(r.resends)
-                       + " resends, " + n(r.gave_up) + " gave up; closes "
-                       + list(r.closes));
+  if (r.unserved.count > 0)
+    row("unserved", line(r.unserved));
+  if (r.settled_seconds)
+    row("settled", number(r.settled_seconds, "%.2f") + " s after the last");
+  if (!r.durabilities.empty())
+    row("confirmed as", list(r.durabilities));
+  row("connections", n(r.reconnects) + " reconnects, " + n(r.moves) + " moves, "
+                       + n(r.resends) + " resends, " + n(r.gave_up)
+                       + " gave up; closes " + list(r.closes));
   if (!r.refusals.empty())
     row("refusals", list(r.refusals));
   if (!r.failures.empty())
@@ -312,6 +341,7 @@ std::string to_json(const report& r) {
   out.add("scenario", r.scenario);
   out.add("users", r.users);
   out.add("devices", r.devices);
+  out.add("nodes", r.nodes);
   out.add("seed", r.seed);
   out.add("messages", v.attempted);
   out.add("confirmed", v.confirmed);
@@ -325,6 +355,8 @@ std::string to_json(const report& r) {
   out.add("e2e_slow_us", r.e2e_slow);
   out.add("confirm_us", r.confirm);
   out.add("lateness_us", r.lateness);
+  out.add("unserved_us", r.unserved);
+  out.add("settled_seconds", r.settled_seconds);
   out.add_flag("drained", r.drained);
   out.add("lost",
           r.drained ? std::optional(v.lost) : std::optional<std::uint64_t>());
@@ -338,7 +370,9 @@ std::string to_json(const report& r) {
   out.add("unexpected_by", unexpected_by);
   out.add("foreign", v.foreign);
   out.add("unconfirmed", v.unconfirmed);
+  out.add("durabilities", r.durabilities);
   out.add("reconnects", r.reconnects);
+  out.add("moves", r.moves);
   out.add("resends", r.resends);
   out.add("gave_up", r.gave_up);
   out.add("closes", r.closes);

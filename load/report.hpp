@@ -29,6 +29,7 @@ struct latency_summary {
 struct report {
   std::string scenario;
   std::uint64_t users = 0;
+  std::uint64_t nodes = 1;
   std::uint64_t devices = 0;
   std::uint64_t seed = 0;
   verdict judged;
@@ -41,12 +42,18 @@ struct report {
   latency_summary e2e_slow;
   latency_summary confirm;
   latency_summary lateness;
+  /// From a lost or left connection to the next that served its user.
+  latency_summary unserved;
+  /// From the end of sending until all that was confirmed had arrived.
+  std::optional<double> settled_seconds;
   std::uint64_t reconnects = 0;
+  std::uint64_t moves = 0;
   std::uint64_t resends = 0;
   std::uint64_t gave_up = 0;
   std::map<unsigned, std::uint64_t> closes;
   std::map<std::string, std::uint64_t> refusals;
   std::map<std::string, std::uint64_t> failures;
+  std::map<std::string, std::uint64_t> durabilities; ///< of SERVER_ACKs
   std::optional<double> pss_bytes_per_user;
   std::optional<std::uint64_t> server_pss_bytes;
   std::optional<double> journal_records_per_message;
@@ -62,6 +69,9 @@ struct moment_sample {
   std::uint64_t arrived = 0;
   std::uint64_t own_cpu_ns = 0; ///< of the load tester
 };
+
+/// The word of protocol.md for a durability of a MessagePack SERVER_ACK.
+std::string durability_name(std::uint64_t wire_value);
 
 /// Puts a run together.
 report make_report(const load_options& options, std::uint64_t seed,

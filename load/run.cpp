@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <fstream>
 #include <iostream>
@@ -24,6 +25,15 @@
 namespace vartalap::load {
 
 namespace {
+
+/// What asks for the end. Blocked in all threads: the conductor takes them.
+::sigset_t end_signals() {
+  ::sigset_t set{};
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGINT);
+  ::sigaddset(&set, SIGTERM);
+  return set;
+}
 
 /// Brings what the conductor says to the main thread, which may block on
 /// files and sockets where a shard must not.
@@ -42,6 +52,11 @@ public:
   }
   void finished(const std::string& problem) override {
     push(end{problem});
+  }
+  bool wants_end() override {
+    const auto signals = end_signals();
+    const ::timespec at_once{};
+    return ::sigtimedwait(&signals, nullptr, &at_once) > 0;
   }
 
   event pop() {
@@ -130,7 +145,7 @@ private:
   void look(moment which) {
     auto& sample = samples_[which];
     sample.server
-      = look_at_server(options_.pid, options_.admin, options_.token);
+      = look_at_server(options_.pids, options_.admins, options_.token);
     sample.confirmed = sum(&shard_stats::confirmed);
     sample.arrived = sum(&shard_stats::arrived);
     sample.own_cpu_ns = cpu_ns_of(::getpid()).value_or(0);
@@ -192,6 +207,8 @@ int run_load(const load_options& options) {
               << " than the " << files << " open files of this system\n";
     return exit_status::could_not;
   }
+  const auto signals = end_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const auto seed = options.seed != 0 ? options.seed : std::random_device{}();
   load_run run(options, seed);
   const auto problem = run.run();

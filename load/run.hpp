@@ -13,7 +13,8 @@ inline constexpr int could_not = 3; ///< the run did not take its course
 } // namespace exit_status
 
 /// Runs a scenario against a running server and prints the report. Blocks;
-/// the progress goes to stderr.
+/// the progress goes to stderr. SIGINT or SIGTERM ends the sending, a second
+/// one the run.
 /// @returns One of `exit_status`.
 int run_load(const load_options& options);
 

@@ -15,6 +15,8 @@ struct measured_window {
   static constexpr std::uint64_t never = ~std::uint64_t{0};
   std::atomic<std::uint64_t> begin_us{never};
   std::atomic<std::uint64_t> end_us{never};
+  /// When everything that was confirmed had been delivered.
+  std::atomic<std::uint64_t> settled_us{never};
 
   bool contains(std::uint64_t us) const noexcept {
     return us >= begin_us.load(std::memory_order_relaxed)
@@ -40,11 +42,14 @@ struct shard_stats {
   latency_histogram e2e_slow; ///< the same at readers that pause
   latency_histogram confirm;  ///< due → confirmed
   latency_histogram lateness; ///< due → handed to the sender, by the ticker
+  latency_histogram unserved; ///< connection lost or left → served again
   std::uint64_t reconnects = 0;
+  std::uint64_t moves = 0; ///< to another node, of the user's own accord
   std::uint64_t resends = 0;
-  std::map<unsigned, std::uint64_t> closes;      ///< by code; 0: lost
-  std::map<std::string, std::uint64_t> refusals; ///< by error code
-  std::map<std::string, std::uint64_t> failures; ///< attempts, by text
+  std::map<unsigned, std::uint64_t> closes;            ///< by code; 0: lost
+  std::map<std::string, std::uint64_t> refusals;       ///< by error code
+  std::map<std::string, std::uint64_t> failures;       ///< attempts, by text
+  std::map<std::uint64_t, std::uint64_t> durabilities; ///< acks, by wire value
 };
 
 /// Adds one to a counter that only the calling thread writes.

@@ -19,6 +19,12 @@ namespace vartalap::load {
 
 namespace {
 
+/// Adds what one node gave; one that gave nothing leaves nothing.
+template <class T>
+void add(std::optional<T>& sum, const std::optional<T>& part) {
+  sum = sum && part ? std::optional<T>(*sum + *part) : std::nullopt;
+}
+
 /// More than any metrics page.
 constexpr std::size_t body_bytes_max = 8U << 20;
 
@@ -136,17 +142,27 @@ std::optional<std::string> http_get(const std::string& base,
   return answer->substr(body + 4);
 }
 
-server_sample look_at_server(int pid, const std::string& admin,
+server_sample look_at_server(const std::vector<int>& pids,
+                             const std::vector<std::string>& admins,
                              const std::string& token) {
   server_sample sample;
   sample.at_us = clock_us();
-  if (pid > 0) {
-    sample.cpu_ns = cpu_ns_of(pid);
-    sample.pss_bytes = pss_bytes_of(pid);
+  if (!pids.empty()) {
+    sample.cpu_ns = 0;
+    sample.pss_bytes = 0;
   }
-  if (!admin.empty())
-    if (const auto text = http_get(admin, "/metrics", token))
-      sample.appended = metric_of(*text, "vartalap_storage_appended_total");
+  for (const auto pid : pids) {
+    add(sample.cpu_ns, cpu_ns_of(pid));
+    add(sample.pss_bytes, pss_bytes_of(pid));
+  }
+  if (!admins.empty())
+    sample.appended = 0;
+  for (const auto& admin : admins) {
+    const auto text = http_get(admin, "/metrics", token);
+    add(sample.appended, text
+                           ? metric_of(*text, "vartalap_storage_appended_total")
+                           : std::nullopt);
+  }
   return sample;
 }
 

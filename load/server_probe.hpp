@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vartalap::load {
 
@@ -25,7 +26,8 @@ std::optional<std::string> http_get(const std::string& base,
                                     const std::string& path,
                                     const std::string& token);
 
-/// What one look at the server gave.
+/// What one look at the server gave: sums over its nodes. A sum that lacks a
+/// node is empty.
 struct server_sample {
   std::uint64_t at_us = 0; ///< monotonic clock
   std::optional<std::uint64_t> cpu_ns;
@@ -33,8 +35,10 @@ struct server_sample {
   std::optional<double> appended; ///< vartalap_storage_appended_total
 };
 
-/// Looks at the process `pid` (0: not) and the admin address (empty: not).
-server_sample look_at_server(int pid, const std::string& admin,
+/// Looks at processes and admin addresses.
+/// @param token Sent to the latter as a Bearer token unless empty.
+server_sample look_at_server(const std::vector<int>& pids,
+                             const std::vector<std::string>& admins,
                              const std::string& token);
 
 } // namespace vartalap::load

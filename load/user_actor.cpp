@@ -48,7 +48,9 @@ user_actor::user_actor(caf::actor_config& config, net::shard& home,
       (environment.seed ^ (user * 2654435761U + device)) % 2147483646U + 1)),
     reconnect_alarm_(*this, &user_actor::connect),
     outbox_alarm_(*this, &user_actor::look_at_outbox),
-    misbehave_alarm_(*this, &user_actor::misbehave_now) {
+    misbehave_alarm_(*this, &user_actor::misbehave_now),
+    move_alarm_(*this, &user_actor::move_on),
+    node_((std::size_t{user} + device) % environment.options.urls.size()) {
   if (environment.plan.pauses(user))
     core_.mark_slow();
 }
@@ -64,6 +66,7 @@ caf::behavior user_actor::make_behavior() {
     },
     [this](go_offline) {
       wanted_ = false;
+      unserved_since_us_ = 0;
       leave_politely();
     },
     [this](const message_due& due) {
@@ -86,10 +89,13 @@ caf::behavior user_actor::make_behavior() {
 }
 
 void user_actor::on_exit() {
+  if (unserved_since_us_ != 0)
+    environment_.client.stats.unserved.record(clock_us() - unserved_since_us_);
   if (socket_)
     socket_->abort(false);
   socket_.reset();
-  for (auto* which : {&reconnect_alarm_, &outbox_alarm_, &misbehave_alarm_})
+  for (auto* which :
+       {&reconnect_alarm_, &outbox_alarm_, &misbehave_alarm_, &move_alarm_})
     home().timers().cancel(*which);
 }
 
@@ -117,7 +123,7 @@ void user_actor::connect() {
   const auto number = std::uint64_t{core_.user()} * options.devices
                       + core_.device();
   target_url url;
-  parse_url(options.urls[number % options.urls.size()], url);
+  parse_url(options.urls[node_], url);
   net::ws_client_options to;
   to.address = url.host;
   to.port = url.port;
@@ -144,6 +150,7 @@ void user_actor::on_open() {
   opened_before_ = true;
   reconnect_.opened();
   core_.on_open(clock_us(), *this);
+  note_service();
   refill();
   watch_outbox();
   if (misbehaving_)
@@ -159,8 +166,16 @@ void user_actor::on_run_end() {
     send(this, crash_now{});
     return;
   }
+  note_service();
   core_.write_acks(*this);
   refill();
+}
+
+void user_actor::note_service() {
+  if (unserved_since_us_ == 0 || !core_.is_served())
+    return;
+  environment_.client.stats.unserved.record(clock_us() - unserved_since_us_);
+  unserved_since_us_ = 0;
 }
 
 void user_actor::refill() {
@@ -196,15 +211,38 @@ void user_actor::dropped() {
   socket_.reset();
   paused_ = false;
   crashing_ = false;
+  moving_ = false;
   state_ = state::away;
+}
+
+void user_actor::choose_next_node() {
+  node_ = (node_ + 1) % environment_.options.urls.size();
+}
+
+void user_actor::choose_other_node() {
+  const auto nodes = environment_.options.urls.size();
+  if (nodes > 1)
+    node_ = (node_ + 1 + random_() % (nodes - 1)) % nodes;
 }
 
 void user_actor::on_closed(unsigned code, std::string_view reason) {
   auto& stats = environment_.client.stats;
   ++stats.closes[code];
-  auto wait = reconnect_.after_close(code, reason, random_());
-  if (code == 1000 && misbehaving_)
-    wait = about(away_mean);
+  std::optional<core::milliseconds> wait;
+  if (moving_ && (code == 0 || code == 1000)) {
+    choose_other_node();
+    wait = core::milliseconds{0};
+  } else if (code == 1000) {
+    wait = misbehaving_ ? about(away_mean) : core::milliseconds{0};
+  } else {
+    // Another node can have the user at once; the only one is down.
+    const bool elsewhere = code == 0 && environment_.options.urls.size() > 1;
+    wait = elsewhere ? core::milliseconds{0}
+                     : reconnect_.after_close(code, reason, random_());
+    choose_next_node();
+    if (unserved_since_us_ == 0)
+      unserved_since_us_ = clock_us();
+  }
   dropped();
   if (wanted_)
     come_back(wait);
@@ -215,6 +253,9 @@ void user_actor::on_failed(unsigned http_status, std::string_view text) {
   count(stats.connect_failures);
   ++stats.failures[std::string(text)];
   const auto wait = reconnect_.after_failure(http_status, random_());
+  choose_next_node();
+  if (opened_before_ && unserved_since_us_ == 0)
+    unserved_since_us_ = clock_us();
   dropped();
   if (wanted_)
     come_back(wait);
@@ -255,6 +296,10 @@ void user_actor::set_misbehaving(bool on) {
   const auto& plan = environment_.plan;
   misbehaving_ = on;
   home().timers().cancel(misbehave_alarm_);
+  if (!on)
+    home().timers().cancel(move_alarm_);
+  else if (!move_alarm_.armed())
+    arm_move();
   if (on && plan.churns(core_.user())) {
     arm(misbehave_alarm_, about(environment_.options.churn_every));
   } else if (on && plan.pauses(core_.user())) {
@@ -283,6 +328,34 @@ void user_actor::misbehave_now() {
     socket_->pause_reading();
     arm(misbehave_alarm_, std::min(about(pause_mean), pause_max));
   }
+}
+
+void user_actor::arm_move() {
+  const auto& range = environment_.options.move;
+  if (range.most.count() == 0)
+    return;
+  const auto span
+    = static_cast<std::uint64_t>((range.most - range.least).count());
+  arm(move_alarm_, range.least
+                     + core::milliseconds{static_cast<core::milliseconds::rep>(
+                       random_() % (span + 1))});
+}
+
+void user_actor::move_on() {
+  arm_move();
+  if (state_ != state::online || crashing_ || moving_)
+    return;
+  ++environment_.client.stats.moves;
+  unserved_since_us_ = clock_us();
+  // A phone may say good-bye to its old network or just lose it.
+  if (random_() % 2 == 0) {
+    moving_ = true;
+    return leave_politely();
+  }
+  socket_->abort(false);
+  dropped();
+  choose_other_node();
+  come_back(core::milliseconds{0});
 }
 
 void user_actor::churn_once() {

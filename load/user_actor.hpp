@@ -24,8 +24,9 @@ struct user_environment {
 };
 
 /// One device of a simulated user: the shell around `client_core` that owns
-/// its WebSocket, comes back after it was lost, and misbehaves as the plan
-/// wants it.
+/// its WebSocket, comes back after it was lost (of several nodes to the next
+/// one, first at once), moves between nodes, and misbehaves as the plan wants
+/// it.
 ///
 ///   away --go_online--> connecting --open--> online --lost/closed--> waiting
 ///    ^                      ^  `---failed------------------------------^ |
@@ -83,6 +84,11 @@ private:
   void set_misbehaving(bool on);
   void misbehave_now();
   void churn_once();
+  void move_on();
+  void arm_move();
+  void choose_next_node();
+  void choose_other_node();
+  void note_service();
   void arm(alarm& which, core::milliseconds after);
   core::milliseconds about(core::milliseconds mean);
 
@@ -94,7 +100,10 @@ private:
   alarm reconnect_alarm_;
   alarm outbox_alarm_;
   alarm misbehave_alarm_;
+  alarm move_alarm_;
   core::mono_time down_since_{};
+  std::uint64_t unserved_since_us_ = 0; ///< 0: served, or away by choice
+  std::size_t node_;                    ///< of the URLs
   std::uint64_t quota_ = 0;
   std::uint32_t inflight_ = 0;
   state state_ = state::away;
@@ -103,6 +112,7 @@ private:
   bool misbehaving_ = false;
   bool paused_ = false;
   bool crashing_ = false;
+  bool moving_ = false; ///< the close of its connection is on its way
 };
 
 } // namespace vartalap::load

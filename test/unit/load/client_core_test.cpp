@@ -259,3 +259,20 @@ TEST_CASE("client_core records no latency outside the window") {
   CHECK(f.stats.arrived == 1);
   CHECK(f.stats.window_arrived == 1);
 }
+
+TEST_CASE(
+  "client_core is served once a confirmation came over its connection") {
+  fixture f;
+  CHECK_FALSE(f.alice.is_served());
+  f.alice.on_open(0, f.out);
+  CHECK(f.alice.is_served()); // Nothing waits for anybody.
+  f.submit(2);
+  f.alice.on_closed();
+  CHECK_FALSE(f.alice.is_served());
+  f.alice.on_open(200, f.out);
+  CHECK_FALSE(f.alice.is_served());
+  f.alice.on_frame(f.error(0, "unavailable"), 250);
+  CHECK_FALSE(f.alice.is_served());
+  f.alice.on_frame(f.confirmation(1), 300);
+  CHECK(f.alice.is_served());
+}

@@ -68,6 +68,35 @@ TEST_CASE("load options name what does not fit together") {
   }
 }
 
+TEST_CASE("load options name several nodes") {
+  const auto o = parse("--url ws://10.99.0.1:8080 --url ws://10.99.0.2:8080 "
+                       "--pid 11 --pid 12 --admin http://10.99.0.1:9080 "
+                       "--admin http://10.99.0.2:9080 --move 500ms..2s "
+                       "--settle 15s");
+  CHECK(o.urls.size() == 2);
+  CHECK(o.pids == std::vector{11, 12});
+  CHECK(o.admins.size() == 2);
+  CHECK(o.move.least == core::milliseconds{500});
+  CHECK(o.move.most == core::milliseconds{2000});
+  CHECK(o.settle == core::milliseconds{15'000});
+  CHECK(problem_of(o).empty());
+  auto wrong = o;
+  wrong.admins.push_back("10.99.0.3:9080");
+  CHECK(problem_of(wrong).find("10.99.0.3:9080") != std::string::npos);
+}
+
+TEST_CASE("load ranges go from the lesser to the greater") {
+  duration_range range;
+  REQUIRE(parse_range("5s..20s", range));
+  CHECK(range.least == core::milliseconds{5000});
+  CHECK(range.most == core::milliseconds{20'000});
+  REQUIRE(parse_range("1s..1s", range));
+  CHECK_FALSE(parse_range("20s..5s", range));
+  CHECK_FALSE(parse_range("0s..0s", range));
+  CHECK_FALSE(parse_range("5s", range));
+  CHECK_FALSE(parse_range("5s..", range));
+}
+
 TEST_CASE("load URLs are read") {
   target_url url;
   REQUIRE(parse_url("ws://127.0.0.1:8080/wss", url));

@@ -38,6 +38,19 @@ TEST_CASE("server_probe adds a metric's samples up") {
   CHECK_FALSE(metric_of(text, "vartalap_z"));
 }
 
+TEST_CASE("server_probe adds nodes up, and gives no sum that lacks one") {
+  const auto twice = look_at_server({::getpid(), ::getpid()}, {}, "");
+  const auto once = look_at_server({::getpid()}, {}, "");
+  REQUIRE(twice.pss_bytes);
+  REQUIRE(once.pss_bytes);
+  CHECK(*twice.pss_bytes > *once.pss_bytes + *once.pss_bytes / 2);
+  const auto gone
+    = look_at_server({::getpid(), 1 << 30}, {"http://127.0.0.1:1"}, "");
+  CHECK_FALSE(gone.cpu_ns);
+  CHECK_FALSE(gone.pss_bytes);
+  CHECK_FALSE(gone.appended);
+}
+
 TEST_CASE("server_probe gets nothing where nobody listens") {
   CHECK_FALSE(http_get("http://127.0.0.1:1", "/metrics", ""));
   CHECK_FALSE(http_get("nonsense", "/metrics", ""));

@@ -2,6 +2,7 @@
 #include "load/run.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/check.hpp"
+#include "runtime/dump.hpp"
 #include "runtime/node.hpp"
 #include "runtime/serve.hpp"
 #include "runtime/version.hpp"
@@ -47,6 +48,10 @@ int run(int argc, char** argv) {
     = app.add_subcommand("verify", "Check every record of a node's data");
   verify_cmd->add_option("DATA", data, "The node's data folder")->required();
 
+  auto* dump_cmd = app.add_subcommand(
+    "dump", "List the messages and devices in a node's data, to compare nodes");
+  dump_cmd->add_option("DATA", data, "The node's data folder")->required();
+
   vartalap::load::load_options load;
   auto* load_cmd
     = app.add_subcommand("load", "Load a server with simulated users");
@@ -65,6 +70,8 @@ int run(int argc, char** argv) {
     return runtime::run_backup(data, target);
   if (verify_cmd->parsed())
     return runtime::run_verify(data);
+  if (dump_cmd->parsed())
+    return runtime::run_dump(data, std::cout, std::cerr);
   if (load_cmd->parsed())
     return vartalap::load::run_load(load);
   return runtime::run_chat(chat);

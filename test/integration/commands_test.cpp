@@ -103,6 +103,24 @@ TEST_CASE("a backup of a running node is whole, and serves in its place") {
   bob.hear_delivery("new");
 }
 
+TEST_CASE("dump lists what a node keeps, alike for equal copies") {
+  server_process server;
+  const auto data = server.folder() + "/data";
+  const auto copy = server.folder() + "/copy";
+  chat_peer alice(server.port(), "alice");
+  const auto server_ids = leave_messages(alice);
+  REQUIRE(run_command({"backup", data, copy}).status == 0);
+  const auto listed = run_command({"dump", copy});
+  INFO(listed.output);
+  REQUIRE(listed.status == 0);
+  for (const auto& id : server_ids)
+    CHECK(listed.output.find("\tbob\t" + id + "\t-\n") != std::string::npos);
+  CHECK(listed.output.find("\talice\tdefault\n") != std::string::npos);
+  server.kill();
+  CHECK(run_command({"dump", data}).output == listed.output);
+  CHECK(run_command({"dump", server.folder() + "/nothing"}).status == 2);
+}
+
 TEST_CASE("verify finds a flipped bit in a backup") {
   server_process server;
   const auto copy = server.folder() + "/copy";

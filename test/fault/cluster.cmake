@@ -9,6 +9,7 @@ find_package(RapidJSON REQUIRED)
 add_library(cluster_rig STATIC
   cluster_forward.cpp
   cluster_net.cpp
+  cluster_verdict.cpp
   crash_rig.cpp)
 target_link_libraries(cluster_rig PUBLIC
   integration_rig vartalap_options Threads::Threads)
@@ -20,4 +21,8 @@ vartalap_add_test(cluster_net_test
   LABELS fault cluster
   TIMEOUT 60
   SOURCES cluster_net_test.cpp
+  LIBS cluster_rig)
+vartalap_add_test(cluster_verdict_test
+  LABELS fault cluster
+  SOURCES cluster_verdict_test.cpp
   LIBS cluster_rig)

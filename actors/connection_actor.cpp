@@ -51,10 +51,7 @@ caf::behavior connection_actor::make_behavior() {
     [this](confirm_batch& batch) { on_confirms(batch); },
     [this](refuse_batch& batch) { on_refusals(batch); },
     [this](resends_merged what) { answered(what.count); },
-    [this](attached& to) {
-      delivery_ = std::move(to.delivery);
-      send_acks();
-    },
+    [this](attached& to) { on_attached(to); },
     [this](const deliver_gap& gap) {
       if (!session_)
         return;
@@ -70,6 +67,18 @@ caf::behavior connection_actor::make_behavior() {
                         how.retry_after_ms);
     },
   };
+}
+
+void connection_actor::on_attached(attached& to) {
+  delivery_ = std::move(to.delivery);
+  if (!delivery_ || !attachment_)
+    return;
+  // Another mailbox counts its deliveries anew, and delivers anew what an
+  // earlier one has left here for the socket.
+  last_ordinal_ = 0;
+  attachment_->written.store(0, std::memory_order_release);
+  held_.reset();
+  send_acks();
 }
 
 std::shared_ptr<const submission_origin> connection_actor::origin() {

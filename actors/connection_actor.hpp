@@ -76,6 +76,7 @@ private:
   void on_confirms(const confirm_batch& batch);
   void on_refusals(const refuse_batch& batch);
   void on_close(close_connection how);
+  void on_attached(attached& to);
   void answered(std::size_t messages = 1);
 
   // Acknowledging what was written, for clients that never do.

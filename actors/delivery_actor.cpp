@@ -1,5 +1,7 @@
 #include "actors/delivery_actor.hpp"
 
+#include "actors/cluster_messages.hpp"
+
 #include <caf/actor_cast.hpp>
 
 #include <algorithm>
@@ -11,25 +13,10 @@
 
 namespace vartalap::actors {
 
-namespace effect = core::effect;
-
 namespace {
 
 /// How long before a failed read of the disk is tried again.
 constexpr core::milliseconds reload_after{1000};
-
-/// It is tried again: nothing is lost, but somebody should look at the disk.
-void log_failed_read(core::log_port& log, const std::string& user,
-                     const std::exception& problem) {
-  log.write(core::log_level::error, "mailbox",
-            "cannot read the mailbox of " + user
-              + ", trying again: " + problem.what());
-}
-
-template <class T>
-T* as(core::mailbox_effect& what) noexcept {
-  return std::get_if<T>(&what);
-}
 
 } // namespace
 
@@ -42,6 +29,14 @@ delivery_actor::delivery_actor(caf::actor_config& config,
 }
 
 delivery_actor::~delivery_actor() = default;
+
+void delivery_actor::log_failed_read(core::log_port& log,
+                                     const std::string& user,
+                                     const std::exception& problem) {
+  log.write(core::log_level::error, "mailbox",
+            "cannot read the mailbox of " + user
+              + ", trying again: " + problem.what());
+}
 
 caf::actor start_delivery(caf::scheduled_actor& parent, shard_context& context,
                           std::string user) {
@@ -56,6 +51,13 @@ void delivery_actor::when_open(F&& event) {
   if (!waiting_)
     return event();
   waiting_->emplace_back(std::forward<F>(event));
+}
+
+void delivery_actor::begin_loading() {
+  if (context_.copies_in_flight == 0)
+    return load_snapshot();
+  behind_copies_ = true;
+  context_.store_here(owner_, storage::op::barrier{});
 }
 
 void delivery_actor::load_snapshot() {
@@ -104,8 +106,10 @@ void delivery_actor::on_submit(submit& batch) {
 }
 
 void delivery_actor::on_attach(const attach_device& what) {
+  ending_ = false;
   attachments_.push_back(what.where);
-  tell(what.where->connection, attached{caf::actor_cast<caf::actor>(this)});
+  tell(what.where->connection,
+       attached{caf::actor_cast<caf::actor>(this), what.where->id});
   mailbox_.attach(what.where->device, what.where->id, context_.now(),
                   context_.effects);
   carry_out();
@@ -128,6 +132,8 @@ void delivery_actor::on_acknowledge(acknowledge& what) {
 }
 
 void delivery_actor::on_storage(const storage_done& finished) {
+  if (std::exchange(behind_copies_, false))
+    return load_snapshot();
   const auto now = context_.now();
   auto& out = context_.effects;
   for (const auto& one : finished.items) {
@@ -140,7 +146,7 @@ void delivery_actor::on_storage(const storage_done& finished) {
       case storage::outcome::committed:
       case storage::outcome::annihilated:
       case storage::outcome::done:
-        mailbox_.committed(one.serverid, now, out);
+        mailbox_.committed(one.serverid, now, out, one.copies);
         break;
       case storage::outcome::failed:
       case storage::outcome::full:
@@ -157,116 +163,6 @@ attachment* delivery_actor::find(core::attachment_id id) noexcept {
     if (one->id == id)
       return one.get();
   return nullptr;
-}
-
-void delivery_actor::carry_out() {
-  auto& effects = context_.effects;
-  for (std::size_t i = 0; i < effects.size();) {
-    // Runs of the same kind to the same place travel as one message.
-    if (auto* first = as<effect::deliver>(effects[i])) {
-      const auto to = first->to;
-      deliver_batch batch;
-      for (; i < effects.size(); ++i) {
-        auto* next = as<effect::deliver>(effects[i]);
-        if (next == nullptr || next->to != to)
-          break;
-        batch.items.push_back(std::move(*next));
-      }
-      if (auto* where = find(to))
-        tell(where->connection, std::move(batch));
-      continue;
-    }
-    if (auto* first = as<effect::confirm>(effects[i])) {
-      const auto origin = first->to;
-      confirm_batch batch;
-      for (; i < effects.size(); ++i) {
-        auto* next = as<effect::confirm>(effects[i]);
-        if (next == nullptr || next->to != origin)
-          break;
-        batch.items.push_back(std::move(*next));
-      }
-      if (!origin)
-        continue;
-      if (origin_of(origin).connection) {
-        tell(origin_of(origin).connection, std::move(batch));
-      } else {
-        for (const auto& one : batch.items)
-          origin_of(origin).confirmed(one);
-      }
-      continue;
-    }
-    notify(effects[i]);
-    carry_out_storage(effects[i]);
-    ++i;
-  }
-  effects.clear();
-  rearm();
-}
-
-void delivery_actor::notify(core::mailbox_effect& what) {
-  if (auto* refused = as<effect::refuse>(what)) {
-    if (!refused->to)
-      return;
-    const auto origin = refused->to;
-    if (origin_of(origin).connection)
-      tell(origin_of(origin).connection, refuse_batch{{std::move(*refused)}});
-    else
-      origin_of(origin).refused(*refused);
-  } else if (auto* merged = as<effect::merge>(what)) {
-    if (origin_of(merged->to).connection)
-      tell(origin_of(merged->to).connection, resends_merged{1});
-  } else if (auto* gap = as<effect::deliver_gap>(what)) {
-    if (auto* where = find(gap->to))
-      tell(where->connection, deliver_gap{gap->count});
-  } else if (auto* close = as<effect::close>(what)) {
-    if (auto* where = find(close->which))
-      tell(where->connection, close_connection{close->reason});
-  } else if (auto* offline = as<effect::notify_offline>(what)) {
-    tell(context_.node.notifier,
-         user_offline{mailbox_.user(), offline->pending});
-  } else if (std::holds_alternative<effect::clear_offline>(what)) {
-    tell(context_.node.notifier, user_online{mailbox_.user()});
-  }
-}
-
-void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
-  namespace op = storage::op;
-  const auto& user = mailbox_.user();
-  if (auto* put = as<effect::store>(what))
-    context_.store(owner_, op::put{std::move(put->message),
-                                   std::move(put->acked), put->raise_offline});
-  else if (auto* remove = as<effect::remove>(what))
-    context_.store(owner_, op::remove{user, remove->serverid});
-  else if (auto* ack = as<effect::ack_stored>(what))
-    context_.store(owner_,
-                   op::ack{user, ack->serverid, std::move(ack->device)});
-  else if (auto* record = as<effect::put_device>(what))
-    context_.store(owner_, op::put_device{user, std::move(record->record)});
-  else if (auto* gone = as<effect::erase_device>(what))
-    context_.store(owner_, op::erase_device{user, std::move(gone->name)});
-  else if (std::holds_alternative<effect::clear_offline>(what))
-    // Nobody waits for it: the mailbox counts it as done at once.
-    context_.store(0, op::clear_offline{user});
-  else if (auto* fetch = as<effect::fetch>(what))
-    start_fetch(std::move(fetch->serverids));
-}
-
-void delivery_actor::start_fetch(std::vector<core::server_id> serverids) {
-  auto& store = context_.node.store;
-  context_.node.workers.post(
-    [&store, &log = context_.node.log, user = mailbox_.user(),
-     ids = std::move(serverids),
-     me = caf::actor_cast<caf::actor>(this)]() mutable {
-      messages_fetched result;
-      try {
-        result.found = store.fetch(user, ids);
-      } catch (const std::exception& problem) {
-        log_failed_read(log, user, problem);
-        result.failed = true;
-      }
-      result.asked = std::move(ids);
-      tell(me, std::move(result));
-    });
 }
 
 void delivery_actor::rearm() {
@@ -385,7 +281,7 @@ void delivery_actor::on_list(list_pending& what) {
 }
 
 caf::behavior delivery_actor::make_behavior() {
-  load_snapshot();
+  begin_loading();
   return {
     [this](submit& batch) {
       ++handled_;
@@ -458,6 +354,16 @@ caf::behavior delivery_actor::make_behavior() {
         answer(mailbox_.inspect());
         rearm();
       });
+    },
+    [this](merge_copy& what) {
+      ++handled_;
+      when_open([this, kept = std::make_shared<merge_copy>(std::move(what))] {
+        on_merge(kept->what);
+      });
+    },
+    [this](leave_mailbox) {
+      ++handled_;
+      when_open([this] { on_leave(); });
     },
     [this](end_deliveries&) {
       ++handled_;

@@ -7,6 +7,7 @@
 #include "net/timer_wheel.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,12 +39,18 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
-  /// Asks storage for what it knows of the user.
+  /// Asks storage for what it knows of the user, once what other nodes have
+  /// stored here is through.
+  void begin_loading();
   void load_snapshot();
 
   /// Runs `event` now, or when the mailbox is open.
   template <class F>
   void when_open(F&& event);
+
+  /// It is tried again: nothing is lost, but somebody should look at the disk.
+  static void log_failed_read(core::log_port& log, const std::string& user,
+                              const std::exception& problem);
 
   void on_snapshot(const snapshot_loaded& loaded);
   void on_submit(submit& batch);
@@ -54,6 +61,8 @@ private:
   void on_timer_due();
   void take_written(const attachment& from);
   void on_end();
+  void on_merge(storage::operation& what);
+  void on_leave();
 
   /// Carries out what the mailbox decided, and arms its next timer.
   void carry_out();
@@ -74,6 +83,7 @@ private:
   std::uint64_t handled_ = 0; ///< messages from the router
   core::mono_time idle_since_ = core::mono_time::max();
   bool ending_ = false;
+  bool behind_copies_ = false; ///< waits for a barrier before it loads
 };
 
 /// Starts the delivery actor of `user`; called by its router.

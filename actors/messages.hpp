@@ -31,6 +31,8 @@ struct submission_origin {
   std::string device; ///< of the sender: it does not get what it sends itself
   std::function<void(const core::effect::confirm&)> confirmed;
   std::function<void(const core::effect::refuse&)> refused;
+  /// Where `connection` is a link: the other node's name for this message.
+  std::uint64_t token = 0;
 };
 
 inline const submission_origin& origin_of(const core::origin_ref& ref) {
@@ -65,19 +67,24 @@ struct submission {
 /// these. From a router to a delivery all are for its user.
 struct submit {
   std::vector<submission> items;
+  bool from_peer = false; ///< from a link: it goes to no other node
 };
 
-/// connection -> router of its user's shard -> delivery: the device is here.
+/// connection, link -> router of the user's shard -> delivery (or the link to
+/// its home): the device is here.
 struct attach_device {
   attachment_ptr where;
+  bool from_peer = false;
 };
 
-/// delivery -> connection: acknowledgements may come to me directly.
+/// delivery -> connection, link: acknowledgements may come to me directly. A
+/// null delivery: keep them until there is another.
 struct attached {
   caf::actor delivery;
+  core::attachment_id which = 0;
 };
 
-/// connection -> delivery (or its router): the connection is over.
+/// connection, link -> delivery (or its router): the connection is over.
 struct detach_device {
   attachment_ptr where;
 };
@@ -99,6 +106,7 @@ struct acknowledge {
   std::vector<std::string> in_flight; ///< ids of what is in flight
   std::vector<named_ack> named;
   std::function<void(std::uint64_t)> answer;
+  std::function<void()> not_home{}; ///< set where a link asks
 };
 
 /// delivery -> connection: write these.
@@ -108,6 +116,7 @@ struct deliver_batch {
 
 /// delivery -> connection: tell the device what it lost.
 struct deliver_gap {
+  core::attachment_id to = 0;
   std::uint64_t count = 0;
 };
 
@@ -121,6 +130,7 @@ struct refuse_batch {
 
 /// delivery -> connection: end it.
 struct close_connection {
+  core::attachment_id which = 0;
   core::effect::close_reason reason = core::effect::close_reason::replaced;
 };
 
@@ -176,6 +186,7 @@ struct pending_page {
 /// waits for already; one answer serves both.
 struct resends_merged {
   std::size_t count = 0;
+  std::uint64_t token = 0; ///< as in submission_origin
 };
 
 /// http_api -> router -> delivery: the oldest pending messages of a device,
@@ -187,6 +198,7 @@ struct list_pending {
   std::size_t limit = 0;
   std::size_t bytes_max = 0;
   std::function<void(pending_page)> answer;
+  std::function<void()> not_home{}; ///< set where a link asks
 };
 
 /// http_api -> router -> delivery: /login, PUT and DELETE /devices.
@@ -194,6 +206,7 @@ struct change_device {
   std::string user;
   std::string device;
   bool remove = false;
+  bool from_peer = false;
 };
 
 /// admin -> router -> delivery: GET /users/{id}. `answer` runs on the
@@ -201,6 +214,7 @@ struct change_device {
 struct inspect_user {
   std::string user;
   std::function<void(core::mailbox::inspection)> answer;
+  std::function<void()> not_home{}; ///< set where a link asks
 };
 
 /// The node's shutdown -> router: end all deliveries that may end, then call

@@ -10,6 +10,8 @@ router_actor::router_actor(caf::actor_config& config, shard_context& context)
   : pinned_actor(config, context.home), context_(context) {
 }
 
+router_actor::~router_actor() = default;
+
 router_actor::entry& router_actor::find_or_start(std::string_view user) {
   auto& found = table_[std::string(user)];
   if (!found.delivery)
@@ -18,6 +20,15 @@ router_actor::entry& router_actor::find_or_start(std::string_view user) {
 }
 
 void router_actor::route(submit& batch) {
+  if (batch.items.empty())
+    return;
+  if (ties_)
+    route_around(batch);
+  else
+    route_here(batch);
+}
+
+void router_actor::route_here(submit& batch) {
   // One sender's run mostly goes to one recipient: then it goes on as it is.
   auto& items = batch.items;
   const auto& first = items.front().message->to;
@@ -47,65 +58,52 @@ void router_actor::on_idle(const mailbox_idle& idle) {
     return;
   tell(found->second.delivery, retire{});
   table_.erase(found);
+  released_one(idle.user);
   if (ending_ && table_.empty())
     finish_ending();
 }
 
 void router_actor::finish_ending() {
   auto ended = std::exchange(ending_, nullptr);
+  context_.home.timers().cancel(*this);
+  context_.deliveries.erase(owner_);
   ended();
   quit();
 }
 
+void router_actor::on_end(end_deliveries& what) {
+  ending_ = std::move(what.done);
+  if (table_.empty())
+    return finish_ending();
+  for (auto& [user, one] : table_) {
+    ++one.forwarded;
+    tell(one.delivery, end_deliveries{});
+  }
+}
+
+void router_actor::on_expired(messages_expired& what) {
+  // Where no delivery runs there is nothing in memory to correct.
+  const auto found = table_.find(what.user);
+  if (found == table_.end())
+    return;
+  ++found->second.forwarded;
+  tell(found->second.delivery, std::move(what));
+}
+
 caf::behavior router_actor::make_behavior() {
-  return {
-    [this](submit& batch) {
-      if (!batch.items.empty())
-        route(batch);
-    },
-    [this](acknowledge& what) {
-      const std::string user = what.user;
-      forward(user, std::move(what));
-    },
-    [this](attach_device& what) {
-      const std::string user = what.where->user;
-      forward(user, std::move(what));
-    },
-    [this](detach_device& what) {
-      const std::string user = what.where->user;
-      forward(user, std::move(what));
-    },
+  auto alone = caf::message_handler{
+    [this](submit& batch) { route(batch); },
+    [this](acknowledge& what) { direct(what.user, what); },
+    [this](attach_device& what) { attach(what); },
+    [this](detach_device& what) { detach(what); },
     [this](mailbox_idle& idle) { on_idle(idle); },
-    [this](list_pending& what) {
-      const std::string user = what.user;
-      forward(user, std::move(what));
-    },
-    [this](change_device& what) {
-      const std::string user = what.user;
-      forward(user, std::move(what));
-    },
-    [this](inspect_user& what) {
-      const std::string user = what.user;
-      forward(user, std::move(what));
-    },
-    [this](messages_expired& what) {
-      // Where no delivery runs there is nothing in memory to correct.
-      const auto found = table_.find(what.user);
-      if (found == table_.end())
-        return;
-      ++found->second.forwarded;
-      tell(found->second.delivery, std::move(what));
-    },
-    [this](end_deliveries& what) {
-      ending_ = std::move(what.done);
-      if (table_.empty())
-        return finish_ending();
-      for (auto& [user, one] : table_) {
-        ++one.forwarded;
-        tell(one.delivery, end_deliveries{});
-      }
-    },
+    [this](list_pending& what) { direct(what.user, what); },
+    [this](change_device& what) { direct(what.user, what); },
+    [this](inspect_user& what) { direct(what.user, what); },
+    [this](messages_expired& what) { on_expired(what); },
+    [this](end_deliveries& what) { on_end(what); },
   };
+  return alone.or_else(cluster_behavior());
 }
 
 } // namespace vartalap::actors

@@ -1,6 +1,9 @@
 #include "actors/shard_context.hpp"
 
+#include "actors/replicated_store.hpp"
+
 #include <chrono>
+#include <utility>
 
 namespace vartalap::actors {
 
@@ -51,18 +54,44 @@ core::instant shard_context::now() const {
 }
 
 void shard_context::store(std::uint64_t owner, storage::operation what) {
-  if (gathered_.empty())
-    home.flush_at_end(*this);
+  if (!copies)
+    return store_here(owner, std::move(what));
+  const auto when = now();
+  copies->store(owner, std::move(what), when.mono, when.wall);
+  // A refusal is known at once, but never before the effects are carried out.
+  flush_soon();
+}
+
+void shard_context::store_here(std::uint64_t owner, storage::operation what) {
+  flush_soon();
   gathered_.push_back({home.index(), owner, std::move(what)});
 }
 
+void shard_context::flush_soon() {
+  if (!std::exchange(flush_due_, true))
+    home.flush_at_end(*this);
+}
+
 void shard_context::flush() {
+  flush_due_ = false;
+  if (copies)
+    hand_out(copies->take_ready());
   std::vector<storage::request> batch;
   batch.swap(gathered_);
   node.store.submit(std::move(batch));
 }
 
 void shard_context::completed(std::vector<storage::completion> batch) {
+  if (!copies)
+    return hand_out(std::move(batch));
+  std::vector<storage::completion> through;
+  through.reserve(batch.size());
+  for (const auto& one : batch)
+    copies->completed(one, home.now(), through);
+  hand_out(std::move(through));
+}
+
+void shard_context::hand_out(std::vector<storage::completion> batch) {
   // Consecutive ones of an owner travel together; a commit brings most of a
   // mailbox's side by side.
   for (std::size_t i = 0; i < batch.size();) {

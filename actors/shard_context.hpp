@@ -20,6 +20,7 @@
 namespace vartalap::actors {
 
 class rate_limits;
+class replicated_store;
 class shard_context;
 
 /// What the actors of a node share. Assembled by runtime/node, constant once
@@ -33,6 +34,8 @@ struct node_context {
   std::vector<std::unique_ptr<shard_context>> shards;
   caf::actor notifier;
   std::atomic<core::attachment_id> last_attachment{0};
+  /// Decides about the cluster; null where this node is all of it.
+  caf::actor cluster{};
 
   /// The shard on which a user's delivery actor runs.
   shard_context& shard_of(std::string_view user) const;
@@ -55,7 +58,8 @@ public:
   core::connection_counters connection_counts;
   core::mailbox_context mailboxes;
 
-  /// Delivery actors by the number under which storage knows them.
+  /// Actors by the number under which storage knows them: deliveries, and the
+  /// router for what other nodes have stored here.
   std::unordered_map<std::uint64_t, caf::actor> deliveries;
   std::uint64_t last_owner = 0;
 
@@ -68,16 +72,32 @@ public:
 
   core::instant now() const;
 
-  /// Queues an operation; what a turn gathers goes to storage at its end.
+  /// Queues an operation, here and on the nodes that are to have copies; what
+  /// a turn gathers goes to storage at its end.
   void store(std::uint64_t owner, storage::operation what);
 
-  /// Hands completions to the delivery actors that wait for them.
+  /// Queues an operation for this node's storage alone.
+  void store_here(std::uint64_t owner, storage::operation what);
+
+  /// Hands completions to the actors that wait for them.
   void completed(std::vector<storage::completion> batch);
+
+  /// In a cluster: the way to storage that makes copies. Null otherwise.
+  std::unique_ptr<replicated_store> copies;
+
+  /// Other nodes' operations that storage has not finished: what opens a
+  /// mailbox has to wait for them (storage::op::barrier).
+  std::size_t copies_in_flight = 0;
+
+  /// Hands out what `copies` has brought about by itself.
+  void hand_out(std::vector<storage::completion> batch);
 
 private:
   void flush() override;
+  void flush_soon();
 
   std::vector<storage::request> gathered_;
+  bool flush_due_ = false;
 };
 
 /// Sends from the shard's thread without a detour through CAF's scheduler.

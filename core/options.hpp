@@ -44,8 +44,29 @@ struct storage_options {
 /// `[replication]`
 struct replication_options {
   unsigned replicas = 0;   ///< backups of each bucket
-  unsigned min_copies = 1; ///< nodes that committed before it is confirmed
+  unsigned min_copies = 0; ///< nodes that committed before it is confirmed; 0:
+                           ///< min(2, replicas + 1)
   std::string when_short = "refuse"; ///< or "accept"
+
+  /// What `min_copies` comes to.
+  unsigned copies() const noexcept {
+    if (min_copies != 0)
+      return min_copies;
+    return replicas == 0 ? 1 : 2;
+  }
+};
+
+/// `[cluster]`, as far as the nodes' links need it: a secret that all share, or
+/// certificates. In the paths `{node}` stands for a node's name.
+struct peer_options {
+  std::string secret_file;
+  std::string ca;
+  std::string certificate;
+  std::string key;
+
+  bool has_tls() const noexcept {
+    return !ca.empty() || !certificate.empty() || !key.empty();
+  }
 };
 
 /// `[limits]`; 0 = no limit.
@@ -103,6 +124,7 @@ struct node_options {
 /// All of cluster.toml.
 struct cluster_options {
   std::string name = "vartalap";
+  peer_options peers;
   std::vector<node_options> nodes;
   delivery_options delivery;
   storage_options storage;

@@ -23,8 +23,8 @@ placement::placement(std::vector<std::string> members)
   std::vector<std::pair<std::uint64_t, node_index>> scores(members_.size());
   for (std::size_t bucket = 0; bucket < bucket_count; ++bucket) {
     for (std::size_t i = 0; i < seeds.size(); ++i)
-      scores[i] = {mix64(seeds[i] ^ mix64(bucket + 1)),
-                   static_cast<node_index>(i)};
+      scores[i]
+        = {mix64(seeds[i] ^ mix64(bucket + 1)), static_cast<node_index>(i)};
     // Equal scores do not happen twice in the age of the universe; the index
     // makes even them the same everywhere.
     std::partial_sort(scores.begin(),
@@ -54,7 +54,8 @@ placement::holders(bucket_id bucket, unsigned replicas) const noexcept {
 std::size_t placement::rank(bucket_id bucket, node_index node) const noexcept {
   const auto all = line(bucket);
   const auto at = std::find(all.begin(), all.end(), node);
-  return at == all.end() ? line_max : static_cast<std::size_t>(at - all.begin());
+  return at == all.end() ? line_max
+                         : static_cast<std::size_t>(at - all.begin());
 }
 
 } // namespace vartalap::core

@@ -73,9 +73,9 @@ net::http_response plain(unsigned status, std::string body) {
 
 admin_gateway::admin_gateway(actors::node_context& node,
                              process_metrics& metrics, std::string token,
-                             std::function<std::string()> ready)
+                             admin_hooks hooks)
   : node_(node), metrics_(metrics), token_(std::move(token)),
-    ready_(std::move(ready)) {
+    hooks_(std::move(hooks)) {
 }
 
 void admin_gateway::websocket_opened(const std::shared_ptr<net::session>&,
@@ -87,14 +87,16 @@ void admin_gateway::http(std::shared_ptr<net::http_request> request,
                          net::shard& home, net::http_reply reply) {
   constexpr std::string_view users = "/users/";
   const auto& path = request->path;
-  if (path == "/expiry/resume")
-    return reply(resume_expiry(*request));
+  if (path == "/expiry/resume" || path == "/drain")
+    return reply(change(*request));
   if (request->method != "GET" && request->method != "HEAD")
     return reply(net::http_error(405, "bad_frame", "only GET here"));
   if (path == "/healthz")
     return reply(plain(200, "ok\n"));
   if (path == "/readyz")
     return reply(readiness());
+  if (path == "/cluster")
+    return reply(cluster());
   if (path == "/metrics") {
     auto out = plain(200, metrics_.render());
     out.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -103,11 +105,12 @@ void admin_gateway::http(std::shared_ptr<net::http_request> request,
   if (path.size() > users.size() && path.starts_with(users))
     return inspect(path.substr(users.size()), home, std::move(reply));
   reply(net::http_error(404, "bad_frame",
-                        "here are /metrics, /healthz, /readyz, /users/{id}"));
+                        "here are /metrics, /healthz, /readyz, /cluster, "
+                        "/users/{id}"));
 }
 
 net::http_response admin_gateway::readiness() const {
-  const auto why = ready_();
+  const auto why = hooks_.ready();
   return why.empty() ? plain(200, "ready\n") : plain(503, why + "\n");
 }
 
@@ -126,8 +129,17 @@ void admin_gateway::inspect(const std::string& user, net::shard& home,
   actors::tell(node_.shard_of(user).router, std::move(ask));
 }
 
-net::http_response
-admin_gateway::resume_expiry(const net::http_request& request) {
+net::http_response admin_gateway::cluster() const {
+  if (!hooks_.cluster)
+    return net::http_error(404, "bad_frame",
+                           "this node is all of its cluster: cluster.toml has "
+                           "one [[node]]");
+  net::http_response out;
+  out.body = hooks_.cluster();
+  return out;
+}
+
+net::http_response admin_gateway::change(const net::http_request& request) {
   if (request.method != "POST")
     return net::http_error(405, "bad_frame", "POST it");
   const auto shown = net::find_credentials(request, core::auth_mode::jwt);
@@ -136,9 +148,14 @@ admin_gateway::resume_expiry(const net::http_request& request) {
     return net::http_error(401, "forbidden",
                            "send the token of auth.admin_token_file as "
                            "Authorization: Bearer TOKEN");
-  node_.store.resume_expiry();
   net::http_response out;
   out.body = "{}";
+  if (request.path == "/drain") {
+    out.status = 202;
+    hooks_.drain();
+  } else {
+    node_.store.resume_expiry();
+  }
   return out;
 }
 

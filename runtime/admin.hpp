@@ -11,14 +11,20 @@
 
 namespace vartalap::runtime {
 
-/// The admin address: /metrics, /healthz, /readyz, GET /users/{id}, and, with
-/// the token, POST /expiry/resume. Runs on a shard of its own, so that it
-/// answers while the others are busy.
+/// What the admin address asks of the node.
+struct admin_hooks {
+  std::function<std::string()> ready;   ///< empty, or why it is not ready
+  std::function<std::string()> cluster; ///< JSON; unset where it is alone
+  std::function<void()> drain;          ///< hand everything over, then end
+};
+
+/// The admin address: /metrics, /healthz, /readyz, GET /users/{id}, GET
+/// /cluster, and, with the token, POST /expiry/resume and /drain. Runs on a
+/// shard of its own, so that it answers while the others are busy.
 class admin_gateway final : public net::gateway {
 public:
-  /// @param ready Empty text if the node is ready, else why it is not.
   admin_gateway(actors::node_context& node, process_metrics& metrics,
-                std::string token, std::function<std::string()> ready);
+                std::string token, admin_hooks hooks);
 
   bool serves_websockets() const noexcept override {
     return false;
@@ -32,12 +38,13 @@ private:
   net::http_response readiness() const;
   void inspect(const std::string& user, net::shard& home,
                net::http_reply reply);
-  net::http_response resume_expiry(const net::http_request& request);
+  net::http_response change(const net::http_request& request);
+  net::http_response cluster() const;
 
   actors::node_context& node_;
   process_metrics& metrics_;
   std::string token_;
-  std::function<std::string()> ready_;
+  admin_hooks hooks_;
 };
 
 } // namespace vartalap::runtime

@@ -116,6 +116,12 @@ private:
       place(path, key.source().begin);
       if (refuse_later(section, name, path))
         continue;
+      const auto inner = section + "." + name;
+      if (const auto* table_in_it = value.as_table();
+          table_in_it != nullptr && is_section(inner)) {
+        read_section(*table_in_it, inner, path, settings, target);
+        continue;
+      }
       const auto setting
         = std::find_if(settings.begin(), settings.end(), [&](const auto& each) {
             return each.section == section && each.key == name;

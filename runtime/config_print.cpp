@@ -116,8 +116,7 @@ std::string configuration_page() {
   for (const auto& key : later_keys())
     out << (key.path == later_keys().front().path ? " " : ", ") << '`'
         << key.path << '`';
-  out << ", several `[[node]]`, `replication.replicas` above 0, "
-         "`auth.mode` other than `\"none\"`.\n";
+  out << ", `auth.mode` other than `\"none\"`.\n";
   return out.str();
 }
 

@@ -85,10 +85,15 @@ void check_limits(const core::cluster_options& options, config_report& report) {
 void check_replication(const core::cluster_options& options,
                        config_report& report) {
   const auto& replication = options.replication;
-  if (replication.replicas > 0)
+  if (replication.replicas > 0 && replication.replicas >= options.nodes.size())
     report.add("replication.replicas",
-               "copies on other nodes are not in this version",
-               "set replicas = 0");
+               std::to_string(replication.replicas)
+                 + " copies beside the first "
+                   "need "
+                 + std::to_string(replication.replicas + 1)
+                 + " nodes, and there are "
+                 + std::to_string(options.nodes.size()),
+               "add nodes, or lower replicas");
   if (replication.min_copies > replication.replicas + 1)
     report.add("replication.min_copies",
                std::to_string(replication.min_copies)
@@ -135,6 +140,11 @@ public:
     else if (!folders_.insert(node.data).second)
       report_.add(key + ".data", "is the folder of another node too",
                   "give each node its own");
+    // Loopback is another one on another host: nodes share a host where their
+    // links do.
+    std::string problem;
+    const auto peer_at = parse_address(node.peer, problem);
+    host_ = peer_at ? peer_at->host : std::string();
     const auto client = check_address(node.client, key + ".client");
     const auto admin = check_address(node.admin, key + ".admin");
     check_address(node.peer, key + ".peer");
@@ -174,14 +184,14 @@ private:
     auto address = parse_address(text, problem);
     if (!address)
       return std::nullopt; // the reader has told why
-    for (const auto& [other, owner] : addresses_)
-      if (collide(*address, other)) {
+    for (const auto& [other, owner, host] : addresses_)
+      if (host == host_ && collide(*address, other)) {
         report_.add(
           key, format_address(*address) + " is taken by " + owner + " already",
           "choose another port");
         break;
       }
-    addresses_.emplace_back(*address, key);
+    addresses_.push_back({*address, key, host_});
     return address;
   }
 
@@ -189,8 +199,59 @@ private:
   config_report& report_;
   std::set<std::string> names_;
   std::set<std::string> folders_;
-  std::vector<std::pair<socket_address, std::string>> addresses_;
+  struct taken {
+    socket_address address;
+    std::string owner;
+    std::string host; ///< of the node
+  };
+  std::vector<taken> addresses_;
+  std::string host_;
 };
+
+/// How several nodes prove to each other who they are.
+void check_peers(const core::cluster_options& options, config_report& report) {
+  const auto& peers = options.peers;
+  auto all_loopback = true;
+  for (std::size_t i = 0; i < options.nodes.size(); ++i) {
+    std::string problem;
+    const auto address = parse_address(options.nodes[i].peer, problem);
+    if (!address)
+      continue; // the reader has told why
+    const auto key = "node[" + std::to_string(i) + "].peer";
+    all_loopback = all_loopback && is_loopback(address->host);
+    if (!is_ip_address(address->host) || is_wildcard(address->host))
+      report.add(key,
+                 "\"" + address->host
+                   + "\" is no address that other nodes can dial",
+                 "write the IP address of the node's host, e.g. "
+                 "\"10.0.0.5:7080\"");
+  }
+  if (peers.has_tls()) {
+    if (peers.ca.empty() || peers.certificate.empty() || peers.key.empty())
+      report.add(
+        "cluster.tls", "needs ca, certificate and key",
+        "make them with `vartalap certs init` and `vartalap certs node "
+        "NAME`, which print the lines to add");
+    if (!peers.secret_file.empty())
+      report.add("cluster.secret_file", "is not used beside [cluster.tls]",
+                 "remove one of them");
+  } else if (peers.secret_file.empty()) {
+    report.add("cluster",
+               "several nodes need a way to prove to each other who they are",
+               all_loopback
+                 ? "add secret_file = \"cluster.secret\" under [cluster], and "
+                   "make the file: (umask 077; openssl rand -hex 32 > "
+                   "cluster.secret)"
+                 : "run `vartalap certs init` and `vartalap certs node NAME`, "
+                   "and add [cluster.tls] as they say");
+  } else if (!all_loopback) {
+    report.add("cluster.secret_file",
+               "proves who is there but encrypts nothing, so it is for nodes "
+               "whose peer addresses are all on loopback",
+               "use [cluster.tls]: `vartalap certs init` and `vartalap certs "
+               "node NAME` make what it needs");
+  }
+}
 
 void check_nodes(const core::cluster_options& options, config_report& report) {
   if (options.nodes.empty())
@@ -200,8 +261,7 @@ void check_nodes(const core::cluster_options& options, config_report& report) {
   for (std::size_t i = 0; i < options.nodes.size(); ++i)
     rules.check(options.nodes[i], "node[" + std::to_string(i) + "]");
   if (options.nodes.size() > 1)
-    report.add("node[1]", "several nodes are not in this version",
-               "keep one [[node]]");
+    check_peers(options, report);
 }
 
 } // namespace

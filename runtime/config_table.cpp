@@ -162,12 +162,34 @@ void add_storage(std::vector<cluster_setting>& out) {
 void add_replication(std::vector<cluster_setting>& out) {
   using o = core::replication_options;
   rows_of<o>{out, "replication", &cluster_options::replication}(
-    "replicas", &o::replicas, count(0, 16),
-    "Backup nodes of each mailbox. This version runs one node: 0.")(
-    "min_copies", &o::min_copies, count(1, 17),
+    "replicas", &o::replicas, count(0, 7),
+    "Backup nodes of each mailbox. With 1 or more, a node may die for good and "
+    "nothing confirmed is lost.")(
+    "min_copies", &o::min_copies, count(0, 8, "min(2, replicas + 1)"),
     "Nodes that must have committed a message before it is confirmed.")(
-    "when_short", &o::when_short, choice({"refuse"}, {"accept"}),
-    "What happens when fewer can be reached: refuse the message.");
+    "when_short", &o::when_short, choice({"refuse", "accept"}),
+    "What happens when fewer can be reached. refuse: the sender gets "
+    "unavailable and sends again. accept: it is confirmed with the copies that "
+    "there are, and the acknowledgement says how many.");
+}
+
+void add_peers(std::vector<cluster_setting>& out) {
+  using o = core::peer_options;
+  rows_of<o>{out, "cluster", &cluster_options::peers}(
+    "secret_file", &o::secret_file, plain(value_kind::path),
+    "File with a secret of at least 32 bytes that all nodes share, readable by "
+    "its owner alone. For several nodes on loopback; elsewhere use "
+    "[cluster.tls].");
+  rows_of<o>{out, "cluster.tls", &cluster_options::peers}(
+    "ca", &o::ca, plain(value_kind::path),
+    "Certificate of the authority that signs the nodes' certificates: "
+    "`vartalap certs init` makes one.")(
+    "certificate", &o::certificate, plain(value_kind::path),
+    "The node's certificate, `vartalap certs node NAME`; in the path {node} "
+    "stands for the node's name.")(
+    "key", &o::key, plain(value_kind::path),
+    "The certificate's private key, readable by its owner alone; {node} as "
+    "above.");
 }
 
 void add_limits(std::vector<cluster_setting>& out) {
@@ -283,6 +305,7 @@ std::vector<cluster_setting> make_cluster_settings() {
      [](cluster_options& options, const setting_value& value) {
        options.name = std::get<std::string>(value);
      }});
+  add_peers(out);
   add_delivery(out);
   add_storage(out);
   add_replication(out);
@@ -309,8 +332,8 @@ const std::vector<node_setting>& node_settings() {
     node_row("admin", &o::admin, value_kind::address,
              "/metrics, /healthz, /readyz and administration listen here."),
     node_row("peer", &o::peer, value_kind::address,
-             "Reserved for the links of other nodes; nothing listens there in "
-             "this version."),
+             "The other nodes' links, an IP address and port; nothing listens "
+             "there where the file has one node."),
     node_row("data", &o::data, value_kind::path,
              "Folder of the node's messages, on a local disk."),
   };
@@ -320,7 +343,8 @@ const std::vector<node_setting>& node_settings() {
 const std::vector<section_text>& config_sections() {
   static const std::vector<section_text> sections{
     {"cluster", "The cluster as a whole."},
-    {"node", "One block for each node. This version serves one."},
+    {"cluster.tls", "How several nodes prove to each other who they are."},
+    {"node", "One block for each node, the same in the files of all."},
     {"delivery", "From a sender to every device of the recipient."},
     {"storage", "What is on disk, and how safely."},
     {"replication", "Copies on other nodes."},
@@ -333,8 +357,6 @@ const std::vector<section_text>& config_sections() {
 
 const std::vector<later_key>& later_keys() {
   static const std::vector<later_key> keys{
-    {"cluster.secret_file", "remove it: one node needs no secret"},
-    {"cluster.tls", "remove it: one node has no links to secure"},
     {"node.tls", "remove it and let a proxy on this machine end TLS"},
     {"push", "remove it: no notifications are sent to providers"},
     {"auth.key_file", "remove it and use mode = \"none\" on loopback"},

@@ -2,6 +2,7 @@
 #include "load/run.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/check.hpp"
+#include "runtime/cluster_commands.hpp"
 #include "runtime/dump.hpp"
 #include "runtime/node.hpp"
 #include "runtime/serve.hpp"
@@ -37,6 +38,25 @@ int run(int argc, char** argv) {
   check_cmd->add_flag("--defaults", check.defaults,
                       "Print every key with its default and a comment");
 
+  runtime::cluster_request cluster;
+  auto* cluster_cmd
+    = app.add_subcommand("cluster", "Look at a cluster of several nodes");
+  cluster_cmd->require_subcommand(1);
+  auto* status_cmd = cluster_cmd->add_subcommand(
+    "status", "Show nodes, links, homes and missing copies; exits 1 where "
+              "something is to be looked at");
+  runtime::add_cluster_options(*status_cmd, cluster);
+  auto* drain_cmd
+    = app.add_subcommand("drain", "Have a node hand over everything and end");
+  runtime::add_cluster_options(*drain_cmd, cluster);
+  auto* top_cmd
+    = app.add_subcommand("top", "Show what all nodes do, again and again");
+  runtime::add_cluster_options(*top_cmd, cluster);
+  top_cmd->add_option("--every", cluster.every, "Seconds between two pictures")
+    ->capture_default_str();
+  top_cmd->add_option("--times", cluster.times,
+                      "How many pictures; 0: until it is ended");
+
   std::string data;
   std::string target;
   auto* backup_cmd = app.add_subcommand(
@@ -66,6 +86,12 @@ int run(int argc, char** argv) {
     return runtime::run_serve(serve);
   if (check_cmd->parsed())
     return runtime::run_check(check, std::cout, std::cerr);
+  if (status_cmd->parsed())
+    return runtime::run_cluster_status(cluster);
+  if (drain_cmd->parsed())
+    return runtime::run_drain(cluster);
+  if (top_cmd->parsed())
+    return runtime::run_top(cluster);
   if (backup_cmd->parsed())
     return runtime::run_backup(data, target);
   if (verify_cmd->parsed())

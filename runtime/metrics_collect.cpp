@@ -57,7 +57,7 @@ struct store_field {
 
 using status_type = storage::store_status;
 
-constexpr std::array<store_field, 13> store_fields{{
+constexpr std::array<store_field, 14> store_fields{{
   {"storage_journal_records", &status_type::journal_records, false},
   {"storage_journal_bytes", &status_type::journal_bytes, false},
   {"storage_settled_records", &status_type::settled_records, false},
@@ -68,6 +68,7 @@ constexpr std::array<store_field, 13> store_fields{{
   {"storage_settled_total", &status_type::settled, true},
   {"storage_quarantined_total", &status_type::quarantined, true},
   {"storage_expired_total", &status_type::expired, true},
+  {"storage_removals", &status_type::removals, false},
   {"storage_map_used_bytes", &status_type::map_used_bytes, false},
   {"storage_map_bytes", &status_type::map_bytes, false},
   {"storage_disk_free_bytes", &status_type::disk_free_bytes, false},

@@ -133,6 +133,8 @@ std::vector<metric_row> make_rows() {
      "Records moved from the journal to mailboxes."},
     {"storage_quarantined_total", counter, "", "Damaged records set aside."},
     {"storage_expired_total", counter, "", "Records removed by the sweep."},
+    {"storage_removals", gauge, "",
+     "Removals that are remembered until all nodes know of them."},
     {"storage_map_used_bytes", gauge, "", "Used bytes of the map."},
     {"storage_map_bytes", gauge, "", "Size of the map."},
     {"storage_disk_free_bytes", gauge, "",

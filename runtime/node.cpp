@@ -4,9 +4,11 @@
 #include "actors/router_actor.hpp"
 #include "runtime/admin.hpp"
 #include "runtime/admin_token.hpp"
+#include "runtime/cluster_json.hpp"
 #include "runtime/config.hpp"
 #include "runtime/host_facts.hpp"
 #include "runtime/metrics_collect.hpp"
+#include "runtime/node_cluster.hpp"
 #include "runtime/node_parts.hpp"
 #include "runtime/startup_report.hpp"
 #include "runtime/version.hpp"
@@ -41,6 +43,14 @@ constexpr core::milliseconds end_within{15'000};
 
 /// Over how long clients of a closing node are told to spread their return.
 constexpr core::milliseconds reconnect_spread{2000};
+
+/// How long a node that ends hands over what it has: after a signal, and when
+/// it is drained. What is left then others take over, as after a crash.
+constexpr core::milliseconds hand_over_within{2500};
+constexpr core::milliseconds drain_within{20 * 60 * 1000};
+
+/// How often a node that joins looks whether it is to end already.
+constexpr core::milliseconds join_step{100};
 
 /// How long metrics wait for a busy shard.
 constexpr core::milliseconds counters_within{500};
@@ -82,6 +92,9 @@ private:
   void report();
   void collect(process_metrics& metrics);
   std::string why_not_ready() const;
+  bool join(const ::sigset_t& signals);
+  void drain();
+  void watch_end(const ::sigset_t& signals, core::milliseconds within);
   node_end end();
   void wait_for_clients();
   bool end_mailboxes();
@@ -105,11 +118,13 @@ private:
   actors::node_context context_;
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
+  std::unique_ptr<node_cluster> cluster_; ///< null where it is alone
   std::unique_ptr<actors::client_gateway> gateway_;
   std::unique_ptr<admin_gateway> admin_;
   std::unique_ptr<net::listener> clients_;
   std::unique_ptr<net::listener> admins_;
   std::atomic<bool> ending_{false};
+  std::atomic<bool> draining_{false};
 };
 
 namespace {
@@ -171,18 +186,25 @@ void node::impl::start_actors() {
   sharing.enabled = options_.runtime.share_thread
                     && options_.runtime.coalesce.count() == 0;
   actors::use_shards(config_, pointers(shards_), sharing);
+  const auto is_one_of_several = node_cluster::is_wanted(options_);
+  if (is_one_of_several)
+    actors::peer_transport::prepare(config_);
   system_ = std::make_unique<caf::actor_system>(config_);
   const auto who = store_->who();
   const auto count = static_cast<unsigned>(shards_.size());
   for (auto& one : shards_)
     context_.shards.push_back(
       std::make_unique<actors::shard_context>(context_, *one, who, count));
+  if (is_one_of_several)
+    node_cluster::prepare(context_);
   for (auto& one : context_.shards)
     one->router = system_->spawn<actors::router_actor>(*one);
   constexpr std::size_t raised_max = 100'000;
   context_.notifier = system_->spawn<actors::notifier_actor>(
     log_, store_->raised_offline(raised_max));
   events_.connect(context_);
+  if (is_one_of_several)
+    cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
 }
 
 void node::impl::start_ports() {
@@ -191,9 +213,13 @@ void node::impl::start_ports() {
   clients_ = std::make_unique<net::listener>(pointers(shards_), me_.client,
                                              options_.limits, options_.auth,
                                              who_, *gateway_, log_);
-  admin_ = std::make_unique<admin_gateway>(context_, metrics_,
-                                           load_admin_token(me_, options_.auth),
-                                           [this] { return why_not_ready(); });
+  admin_hooks hooks;
+  hooks.ready = [this] { return why_not_ready(); };
+  if (cluster_)
+    hooks.cluster = [this] { return to_json(cluster_->look()); };
+  hooks.drain = [this] { drain(); };
+  admin_ = std::make_unique<admin_gateway>(
+    context_, metrics_, load_admin_token(me_, options_.auth), std::move(hooks));
   admins_ = std::make_unique<net::listener>(
     std::vector<net::shard*>{&admin_shard_}, me_.admin, admin_limits_,
     options_.auth, who_, *admin_, log_);
@@ -228,6 +254,8 @@ void node::impl::report() {
 std::string node::impl::why_not_ready() const {
   if (ending_.load())
     return "the node is going away";
+  if (cluster_ && cluster_->phase() == core::node_phase::joining)
+    return "the node joins its cluster";
   const auto status = store_->status();
   if (status.failed)
     return "storage has failed: see the log";
@@ -291,31 +319,61 @@ void node::impl::collect(process_metrics& into) {
 }
 
 node_end node::impl::serve() {
-  clients_->start();
-  admins_->start();
-  report();
   const auto set = end_signals();
+  admins_->start();
+  if (!join(set))
+    return end();
+  clients_->start();
+  report();
   int signal = 0;
   ::sigwait(&set, &signal);
   if (events_.failed())
     ::_exit(static_cast<int>(node_end::storage_failed));
   log_.write(core::log_level::info, "node",
              "ending: clients are told to come back elsewhere or later");
-  // A second signal, or an end that takes too long, ends it as it is. What
-  // was confirmed is durable or acknowledged at any moment.
-  std::thread([set] {
-    const auto until = steady_clock::now() + end_within;
+  const auto hand_over = draining_.load() ? drain_within : hand_over_within;
+  watch_end(set, end_within + (cluster_ ? hand_over : core::milliseconds{0}));
+  if (cluster_ && !cluster_->drain(hand_over))
+    log_.write(core::log_level::info, "node",
+               "not everything is handed over: other nodes take it over");
+  return end();
+}
+
+// Serves nobody before it knows what it has missed.
+// False where it is to end instead.
+bool node::impl::join(const ::sigset_t& signals) {
+  if (!cluster_)
+    return true;
+  cluster_->start();
+  log_.write(core::log_level::info, "node", "joining the cluster");
+  const ::timespec at_once{0, 0};
+  while (!cluster_->wait_until_serving(join_step))
+    if (::sigtimedwait(&signals, nullptr, &at_once) > 0)
+      return false;
+  return true;
+}
+
+void node::impl::drain() {
+  draining_.store(true);
+  ::kill(::getpid(), SIGTERM);
+}
+
+// A second signal, or an end that takes too long, ends it as it is. What was
+// confirmed is durable or acknowledged at any moment.
+void node::impl::watch_end(const ::sigset_t& signals,
+                           core::milliseconds within) {
+  std::thread([signals, within] {
+    const auto until = steady_clock::now() + within;
     auto got = -1;
     do {
       // A stop and a debugger interrupt the wait: that is no reason to end.
       const auto left
         = std::chrono::ceil<std::chrono::seconds>(until - steady_clock::now());
       const ::timespec limit{std::max<std::time_t>(left.count(), 0), 0};
-      got = ::sigtimedwait(&set, nullptr, &limit);
+      got = ::sigtimedwait(&signals, nullptr, &limit);
     } while (got < 0 && errno == EINTR);
     ::_exit(got > 0 ? 128 + got : static_cast<int>(node_end::forced));
   }).detach();
-  return end();
 }
 
 void node::impl::wait_for_clients() {
@@ -357,6 +415,8 @@ node_end node::impl::end() {
   wait_for_clients();
   const auto closed = end_mailboxes();
   store_->close();
+  if (cluster_)
+    cluster_->stop();
   if (!closed) {
     // An acknowledgement is still missing for a message that is durable: no
     // reason to wait, and none to unwind.
@@ -374,6 +434,8 @@ node::impl::~impl() {
 
 void node::impl::take_down() {
   ending_.store(true);
+  if (cluster_)
+    cluster_->stop();
   store_->close();
   workers_.stop();
   admin_shard_.stop();

@@ -30,14 +30,13 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
-// A user with a name that no key can hold never gets this far in a node; a
-// caller's mistake must not stop everybody's storage.
-bool is_storable(std::string_view user, std::string_view device = {}) {
+} // namespace
+
+bool write_batch::is_storable(std::string_view user,
+                              std::string_view device) noexcept {
   return !user.empty() && user.size() <= core::user_id_bytes_max
          && device.size() <= core::device_id_bytes_max;
 }
-
-} // namespace
 
 std::optional<std::string_view> read_content(MDB_txn* txn, const tables& all,
                                              std::string_view key) {
@@ -178,71 +177,6 @@ void write_batch::carry_out(const op::erase_device& what) {
     remember(removal_key(what.user, what.device), what.remember_at);
   if (erase(txn_.get(), tables_.devices, device_key(what.user, what.device)))
     dirty_ = true;
-}
-
-void write_batch::carry_out(const op::forget& what) {
-  if (!is_storable(what.user, what.device))
-    return;
-  const auto key = what.device.empty() ? removal_key(what.user, what.serverid)
-                                       : removal_key(what.user, what.device);
-  if (any_removals_ && erase(txn_.get(), tables_.removed, key))
-    dirty_ = true;
-}
-
-void write_batch::carry_out(const op::barrier&) {
-}
-
-void write_batch::carry_out(const op::note_peer& what) {
-  if (what.node_uuid.empty())
-    return;
-  auto commits = what.commits;
-  if (const auto known = get(txn_.get(), tables_.peers, what.node_uuid))
-    if (const auto note = read_peer(what.node_uuid, *known);
-        note && note->disk_uuid == what.disk_uuid)
-      commits = std::max(commits, note->commits);
-  encode_peer_note(buffers_.value, {what.node_uuid, what.disk_uuid, commits});
-  put(txn_.get(), tables_.peers, what.node_uuid, buffers_.value);
-  dirty_ = true;
-}
-
-void write_batch::remember(std::string_view key, core::wall_ms at) {
-  encode_checked(buffers_.value, key, encode_number(at));
-  put(txn_.get(), tables_.removed, key, buffers_.value);
-  any_removals_ = true;
-  dirty_ = true;
-}
-
-// A damaged tombstone still is one, of unknown age.
-std::optional<core::wall_ms>
-write_batch::removed_at(std::string_view key) const {
-  if (!any_removals_)
-    return std::nullopt;
-  const auto value = get(txn_.get(), tables_.removed, key);
-  if (!value)
-    return std::nullopt;
-  const auto at = read_checked(key, *value);
-  return at ? read_number(*at) : core::wall_ms{0};
-}
-
-std::string write_batch::sweep_removals(const std::string& from,
-                                        std::size_t records,
-                                        core::wall_ms expiry) {
-  std::vector<std::string> overdue;
-  std::string next;
-  {
-    cursor at{txn_.get(), tables_.removed};
-    auto more = from.empty() ? at.first() : at.seek(from);
-    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
-      const auto when = read_checked(at.key(), at.value());
-      if (!when || read_number(*when) < expiry)
-        overdue.emplace_back(at.key());
-    }
-    if (more)
-      next = at.key();
-  }
-  for (const auto& key : overdue)
-    dirty_ = erase(txn_.get(), tables_.removed, key) || dirty_;
-  return next;
 }
 
 void write_batch::carry_out(const op::clear_offline& what) {

@@ -143,6 +143,10 @@ private:
   void carry_out(const op::barrier& what);
   void carry_out(const op::note_peer& what);
 
+  /// A user with a name that no key can hold never gets this far in a node; a
+  /// caller's mistake must not stop everybody's storage.
+  static bool is_storable(std::string_view user,
+                          std::string_view device = {}) noexcept;
   void raise_offline(std::string_view user);
   void remember(std::string_view key, core::wall_ms at);
   std::optional<core::wall_ms> removed_at(std::string_view key) const;

@@ -212,18 +212,10 @@ TEST_CASE("config refuses values that contradict each other") {
 
 TEST_CASE("config refuses what is not in this version") {
   const std::string later = "not in this version";
-  CHECK(contains(complaint("[replication]\nreplicas = 1\n" + node), later));
   CHECK(contains(complaint("[push]\nx = 1\n" + node), later));
   CHECK(contains(complaint("[auth]\nmode = \"jwt\"\n" + node), later));
   CHECK(contains(complaint("[auth]\nmode = \"accesskey\"\n" + node), later));
-  CHECK(contains(complaint("[cluster]\nsecret_file = \"s\"\n" + node), later));
   CHECK(contains(complaint(node + "[node.tls]\ncertificate = \"c\"\n"), later));
-  CHECK(
-    contains(complaint(node
-                       + "[[node]]\nname = \"n2\"\ndata = \"d2\"\n"
-                         "client = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:2\"\n"
-                         "peer = \"127.0.0.1:3\"\n"),
-             "several nodes are " + later));
 }
 
 TEST_CASE("config asks for a node with a name and a folder of its own") {
@@ -302,6 +294,70 @@ TEST_CASE("config finds the node to run") {
   options.nodes[1].name = "n2";
   CHECK(find_node(options, "n2").name == "n2");
   CHECK_THROWS(find_node(options, ""));
+}
+
+namespace {
+
+/// A file with two nodes whose links are at these addresses.
+std::string two_nodes(const std::string& cluster,
+                      const std::string& peer1 = "127.0.0.1:7081",
+                      const std::string& peer2 = "127.0.0.1:7082") {
+  return cluster
+         + "[[node]]\nname = \"n1\"\ndata = \"d1\"\n"
+           "client = \"127.0.0.1:8081\"\nadmin = \"127.0.0.1:9081\"\npeer = \""
+         + peer1
+         + "\"\n[[node]]\nname = \"n2\"\ndata = \"d2\"\n"
+           "client = \"127.0.0.1:8082\"\nadmin = \"127.0.0.1:9082\"\npeer = \""
+         + peer2 + "\"\n";
+}
+
+const std::string secret = "[cluster]\nsecret_file = \"cluster.secret\"\n";
+const std::string tls = "[cluster.tls]\nca = \"ca.pem\"\n"
+                        "certificate = \"{node}.pem\"\nkey = \"{node}.key\"\n";
+
+} // namespace
+
+TEST_CASE("config takes several nodes with a secret, or with certificates") {
+  const auto result
+    = parse(two_nodes(secret + "[replication]\nreplicas = 1\n"));
+  CHECK(complaints(two_nodes(secret)).empty());
+  CHECK(result.ok());
+  CHECK(result.options.replication.copies() == 2);
+  CHECK(complaints(two_nodes(tls, "10.0.0.1:7080", "10.0.0.2:7080")).empty());
+  const auto with_tls = parse(two_nodes(tls, "10.0.0.1:7080", "10.0.0.2:7080"));
+  CHECK(with_tls.options.peers.has_tls());
+  CHECK(contains(with_tls.options.peers.key, "{node}.key"));
+}
+
+TEST_CASE("config refuses several nodes that prove nothing to each other") {
+  CHECK(contains(complaint(two_nodes("")), "openssl rand"));
+  CHECK(contains(complaint(two_nodes("", "10.0.0.1:7080", "10.0.0.2:7080")),
+                 "vartalap certs init"));
+  CHECK(contains(complaint(two_nodes(secret, "10.0.0.1:7080", "10.0.0.2:7080")),
+                 "encrypts nothing"));
+  CHECK(contains(complaint(two_nodes("[cluster.tls]\nca = \"ca.pem\"\n")),
+                 "needs ca, certificate and key"));
+  CHECK(contains(complaint(two_nodes(secret + tls)), "not used beside"));
+  CHECK(contains(complaint(two_nodes(tls, "0.0.0.0:7080", "10.0.0.2:7080")),
+                 "other nodes can dial"));
+}
+
+TEST_CASE("config compares addresses of nodes on one host only") {
+  const auto text = two_nodes(secret, "127.0.0.1:7081", "127.0.0.1:8081");
+  CHECK(contains(complaint(text), "is taken by"));
+  auto apart = two_nodes(tls, "10.0.0.1:7080", "10.0.0.2:7080");
+  apart.replace(apart.find("8082"), 4, "8081");
+  CHECK(complaints(apart).empty());
+}
+
+TEST_CASE("config knows how many copies its nodes can keep") {
+  CHECK(contains(complaint("[replication]\nreplicas = 1\n" + node),
+                 "need 2 nodes"));
+  CHECK(
+    contains(complaint(two_nodes(secret + "[replication]\nmin_copies = 2\n")),
+             "cannot be reached"));
+  const auto lone = parse(node);
+  CHECK(lone.options.replication.copies() == 1);
 }
 
 } // namespace vartalap::runtime

@@ -1,0 +1,70 @@
+#include "runtime/admin_call.hpp"
+
+#include "runtime/admin_token.hpp"
+
+#include <curl/curl.h>
+
+#include <exception>
+#include <fstream>
+#include <memory>
+
+namespace vartalap::runtime {
+
+namespace {
+
+std::size_t take(char* bytes, std::size_t size, std::size_t n, void* into) {
+  static_cast<std::string*>(into)->append(bytes, size * n);
+  return size * n;
+}
+
+std::string read_token(const core::node_options& node,
+                       const core::auth_options& auth) {
+  std::ifstream in(admin_token_path(node, auth));
+  std::string token;
+  in >> token;
+  return token;
+}
+
+} // namespace
+
+admin_answer
+ask_admin(const core::node_options& node, const core::auth_options& auth,
+          const std::string& method, const std::string& path, long seconds) {
+  admin_answer out;
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> call(
+    curl_easy_init(), curl_easy_cleanup);
+  if (!call) {
+    out.problem = "libcurl does not start";
+    return out;
+  }
+  curl_slist* lines = nullptr;
+  if (method == "POST") {
+    const auto token = read_token(node, auth);
+    if (token.empty()) {
+      out.problem = "the node's token, in " + admin_token_path(node, auth)
+                    + ", cannot be read: run this where the node runs, as its "
+                      "user";
+      return out;
+    }
+    lines
+      = curl_slist_append(lines, ("Authorization: Bearer " + token).c_str());
+    curl_easy_setopt(call.get(), CURLOPT_POSTFIELDS, "");
+  }
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
+    lines, curl_slist_free_all);
+  const auto url = "http://" + node.admin + path;
+  curl_easy_setopt(call.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(call.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(call.get(), CURLOPT_WRITEFUNCTION, take);
+  curl_easy_setopt(call.get(), CURLOPT_WRITEDATA, &out.body);
+  curl_easy_setopt(call.get(), CURLOPT_TIMEOUT, seconds);
+  curl_easy_setopt(call.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(call.get(), CURLOPT_NOPROXY, "*");
+  if (const auto code = curl_easy_perform(call.get()); code != CURLE_OK)
+    out.problem = curl_easy_strerror(code);
+  else
+    curl_easy_getinfo(call.get(), CURLINFO_RESPONSE_CODE, &out.status);
+  return out;
+}
+
+} // namespace vartalap::runtime

@@ -1,0 +1,206 @@
+#include "runtime/node_cluster.hpp"
+
+#include "actors/gate_actor.hpp"
+#include "actors/link_actor.hpp"
+#include "actors/replicated_store.hpp"
+#include "core/hash.hpp"
+#include "runtime/peer_identity.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace vartalap::runtime {
+
+namespace {
+
+constexpr core::milliseconds look_within{500};
+
+std::vector<std::string> names_of(const core::cluster_options& options) {
+  std::vector<std::string> out;
+  for (const auto& one : options.nodes)
+    out.push_back(one.name);
+  return out;
+}
+
+core::replication_rules replication_of(const core::cluster_options& options) {
+  core::replication_rules out;
+  out.replicas = options.replication.replicas;
+  out.min_copies = options.replication.copies();
+  out.accept_when_short = options.replication.when_short == "accept";
+  return out;
+}
+
+net::peer::hello
+hello_of(const core::cluster_options& options, const core::node_options& me,
+         const storage::identity& who, const core::placement& where) {
+  net::peer::hello out;
+  out.version_min = core::link_channel::version;
+  out.version_max = core::link_channel::version;
+  out.cluster = options.name;
+  out.name = me.name;
+  out.node_uuid = who.node_uuid;
+  out.disk_uuid = who.disk_uuid;
+  out.incarnation = who.incarnation;
+  out.members_hash = where.hash();
+  core::field_hasher rules{0};
+  rules.add(options.replication.replicas);
+  rules.add(options.replication.copies());
+  out.rules_hash = rules.finish().a;
+  return out;
+}
+
+} // namespace
+
+bool node_cluster::is_wanted(const core::cluster_options& options) {
+  return options.nodes.size() > 1;
+}
+
+void node_cluster::prepare(actors::node_context& context) {
+  const auto rules = replication_of(context.options);
+  for (const auto& shard : context.shards)
+    shard->copies = std::make_unique<actors::replicated_store>(
+      shard->home.index(), rules,
+      [to = shard.get()](std::uint64_t owner, storage::operation what) {
+        to->store_here(owner, std::move(what));
+      });
+}
+
+core::cluster_rules node_cluster::rules() const {
+  core::cluster_rules out;
+  out.replicas = context_.options.replication.replicas;
+  return out;
+}
+
+node_cluster::node_cluster(caf::actor_system& system,
+                           actors::node_context& context,
+                           const core::node_options& me, core::log_port& log)
+  : context_(context), me_(me), log_(log),
+    where_(std::make_shared<const core::placement>(names_of(context.options))),
+    index_(where_->find(me.name)) {
+  transport_ = std::make_unique<actors::peer_transport>(
+    system, tunnel_settings_of(context.options, me), me.data, log);
+  const auto who = context.store.who();
+  links_.resize(where_->members().size());
+  addresses_.resize(links_.size());
+  std::unordered_map<std::string, caf::actor> by_name;
+  for (const auto& node : context.options.nodes) {
+    const auto index = where_->find(node.name);
+    addresses_[index] = node.peer;
+    if (index == index_)
+      continue;
+    actors::link_settings settings;
+    settings.peer = index;
+    settings.name = node.name;
+    settings.address = node.peer;
+    settings.dials = me.name < node.name;
+    settings.hello = hello_of(context.options, me, who, *where_);
+    auto& shard = *context.shards[index % context.shards.size()];
+    links_[index]
+      = system.spawn<actors::link_actor>(shard, *transport_, settings);
+    by_name[node.name] = links_[index];
+  }
+  gate_ = system.spawn<actors::gate_actor>(context.shards.front()->home, log,
+                                           std::move(by_name));
+  actors::cluster_settings settings;
+  settings.where = where_;
+  settings.me = index_;
+  settings.rules = rules();
+  settings.links = links_;
+  settings.peers = context.store.peers();
+  settings.phase_changed = [this](core::node_phase phase) {
+    const std::lock_guard lock(mutex_);
+    phase_ = phase;
+    changed_.notify_all();
+  };
+  context.cluster = system.spawn<actors::cluster_actor>(*context.shards.front(),
+                                                        std::move(settings));
+}
+
+node_cluster::~node_cluster() {
+  stop();
+}
+
+void node_cluster::start() {
+  transport_->start(gate_, [this](const std::string& peer) {
+    const auto index = where_->find(peer);
+    if (index != core::no_node && links_[index])
+      caf::anon_send(links_[index],
+                     actors::tunnel_ended{"the connection has ended"});
+  });
+}
+
+bool node_cluster::wait_until_serving(core::milliseconds within) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(
+    lock, within, [this] { return phase_ != core::node_phase::joining; });
+}
+
+core::node_phase node_cluster::phase() const {
+  const std::lock_guard lock(mutex_);
+  return phase_;
+}
+
+bool node_cluster::drain(core::milliseconds within) {
+  auto done = std::make_shared<bool>(false);
+  caf::anon_send(context_.cluster, actors::drain_node{[this, done] {
+                   const std::lock_guard lock(mutex_);
+                   *done = true;
+                   changed_.notify_all();
+                 }});
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, within, [&] { return *done; });
+}
+
+node_cluster::picture node_cluster::look() const {
+  struct gathered {
+    std::mutex mutex;
+    std::condition_variable all;
+    picture seen;
+    std::size_t left = 0;
+  };
+  auto shared = std::make_shared<gathered>();
+  auto& seen = shared->seen;
+  seen.names = where_->members();
+  seen.me = index_;
+  seen.links.resize(links_.size());
+  shared->left = links_.size();
+  caf::anon_send(context_.cluster,
+                 actors::look_at_cluster{[shared](auto report) {
+                   const std::lock_guard lock(shared->mutex);
+                   shared->seen.cluster = std::move(report);
+                   if (--shared->left == 0)
+                     shared->all.notify_all();
+                 }});
+  for (const auto& link : links_)
+    if (link)
+      caf::anon_send(link, actors::look_at_link{[shared](auto figures) {
+                       const std::lock_guard lock(shared->mutex);
+                       shared->seen.links[figures.peer] = std::move(figures);
+                       if (--shared->left == 0)
+                         shared->all.notify_all();
+                     }});
+  std::unique_lock lock(shared->mutex);
+  seen.complete = shared->all.wait_for(lock, look_within,
+                                       [&] { return shared->left == 0; });
+  return seen;
+}
+
+void node_cluster::stop() {
+  if (!transport_)
+    return;
+  for (const auto& link : links_)
+    if (link)
+      caf::anon_send(link, actors::end_cluster{});
+  caf::anon_send(context_.cluster, actors::end_cluster{});
+  caf::anon_send(gate_, actors::end_cluster{});
+  transport_->stop();
+  links_.clear();
+  gate_ = nullptr;
+  context_.cluster = nullptr;
+  transport_.reset();
+}
+
+} // namespace vartalap::runtime

@@ -1,0 +1,81 @@
+#pragma once
+
+#include "actors/cluster_actor.hpp"
+#include "actors/peer_transport.hpp"
+#include "actors/shard_context.hpp"
+#include "core/options.hpp"
+#include "core/ports.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace vartalap::runtime {
+
+/// What a node has because it is one of several: the tunnel, a link to each
+/// other node, and the cluster actor.
+class node_cluster {
+public:
+  /// Spawns the actors; `start` lets peers in.
+  /// @throws std::runtime_error with a text for the operator.
+  node_cluster(caf::actor_system& system, actors::node_context& context,
+               const core::node_options& me, core::log_port& log);
+  ~node_cluster();
+  node_cluster(const node_cluster&) = delete;
+  node_cluster& operator=(const node_cluster&) = delete;
+
+  /// True for options with more than one node.
+  static bool is_wanted(const core::cluster_options& options);
+
+  /// Gives the shards their way to make copies. Before routers are spawned.
+  static void prepare(actors::node_context& context);
+
+  /// Listens for peers and dials them.
+  void start();
+
+  /// Waits until the node serves, or `within` has passed.
+  /// @returns False where it does not yet.
+  bool wait_until_serving(core::milliseconds within);
+
+  core::node_phase phase() const;
+
+  /// Hands everything over; returns when that is done or `within` has passed.
+  bool drain(core::milliseconds within);
+
+  /// What the cluster looks like from here. Waits for the actors, at most
+  /// half a second.
+  struct picture {
+    bool complete = false;
+    core::cluster_core::report cluster;
+    std::vector<actors::look_at_link::figures> links;
+    std::vector<std::string> names; ///< by node_index
+    core::node_index me = 0;
+  };
+  picture look() const;
+
+  /// Ends links and tunnel. Idempotent.
+  void stop();
+
+private:
+  core::cluster_rules rules() const;
+
+  actors::node_context& context_;
+  const core::node_options& me_;
+  core::log_port& log_;
+  std::shared_ptr<const core::placement> where_;
+  core::node_index index_ = 0;
+  std::unique_ptr<actors::peer_transport> transport_;
+  std::vector<caf::actor> links_; ///< by node_index
+  std::vector<std::string> addresses_;
+  caf::actor gate_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  core::node_phase phase_ = core::node_phase::joining;
+};
+
+} // namespace vartalap::runtime

@@ -339,7 +339,7 @@ std::vector<std::string> cluster_rig::waiting_mail() const {
   return mail_->confirmed();
 }
 
-std::string cluster_rig::tails() const {
+std::string cluster_rig::logs() const {
   std::string out;
   for (std::size_t i = 0; i <= size(); ++i) {
     const auto name = i < size() ? name_of(i) : "load";
@@ -352,7 +352,7 @@ std::string cluster_rig::tails() const {
 }
 
 void cluster_rig::fail(const std::string& what) const {
-  throw std::runtime_error(what + tails());
+  throw std::runtime_error(what + logs());
 }
 
 } // namespace vartalap::fault

@@ -82,6 +82,9 @@ public:
   /// serverIds of confirmed messages that no device has: each must be there.
   std::vector<std::string> waiting_mail() const;
 
+  /// The last lines of all logs.
+  std::string logs() const;
+
   /// From the end of the sending until everything must have arrived.
   static constexpr milliseconds settle_limit{15'000};
 
@@ -96,7 +99,6 @@ private:
   void require_alive();
   void wait_stopped(std::size_t node, milliseconds limit);
   [[noreturn]] void fail(const std::string& what) const;
-  std::string tails() const;
   double reported_gaps(std::size_t node);
 
   cluster_plan plan_;

@@ -1,5 +1,6 @@
 #include "load/options.hpp"
 #include "load/run.hpp"
+#include "runtime/certs.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/check.hpp"
 #include "runtime/cluster_commands.hpp"
@@ -57,6 +58,23 @@ int run(int argc, char** argv) {
   top_cmd->add_option("--times", cluster.times,
                       "How many pictures; 0: until it is ended");
 
+  runtime::certs_request certs;
+  auto* certs_cmd = app.add_subcommand(
+    "certs", "Make the certificates with which nodes know each other");
+  certs_cmd->require_subcommand(1);
+  auto* init_cmd
+    = certs_cmd->add_subcommand("init", "Make the cluster's own authority");
+  auto* node_cmd
+    = certs_cmd->add_subcommand("node", "Make a node's certificate and key");
+  node_cmd->add_option("NAME", certs.node, "As in cluster.toml")->required();
+  node_cmd->add_option("--days", certs.days, "How long it is good")
+    ->capture_default_str();
+  for (auto* each : {init_cmd, node_cmd}) {
+    each->add_option("--dir", certs.directory, "Folder of all of them")
+      ->capture_default_str();
+    each->add_flag("--force", certs.force, "Replace what is there");
+  }
+
   std::string data;
   std::string target;
   auto* backup_cmd = app.add_subcommand(
@@ -86,6 +104,10 @@ int run(int argc, char** argv) {
     return runtime::run_serve(serve);
   if (check_cmd->parsed())
     return runtime::run_check(check, std::cout, std::cerr);
+  if (init_cmd->parsed())
+    return runtime::run_certs_init(certs);
+  if (node_cmd->parsed())
+    return runtime::run_certs_node(certs);
   if (status_cmd->parsed())
     return runtime::run_cluster_status(cluster);
   if (drain_cmd->parsed())

@@ -90,11 +90,13 @@ caf::behavior cluster_actor::make_behavior() {
       core_->drain(context_.now());
       after_event();
     },
-    [this](end_cluster) {
+    [this](const end_cluster& what) {
       context_.home.timers().cancel(*this);
       settings_.links.clear();
       settings_.phase_changed = nullptr;
       quit();
+      if (what.ended)
+        what.ended();
     },
   };
 }

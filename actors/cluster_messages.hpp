@@ -71,6 +71,7 @@ struct not_home_here {
 /// link -> router: another node is not this user's home (any more).
 struct attach_again {
   attachment_ptr where;
+  core::node_index peer = core::no_node;
 };
 
 /// One storage operation that comes from, or goes to, another node.
@@ -166,8 +167,11 @@ struct copies_are_read {
   std::vector<storage::stored_message> messages;
 };
 
-/// Everybody -> links, cluster: end.
-struct end_cluster {};
+/// The node's shutdown -> links, gate, cluster: end. `ended` runs on the
+/// actor's shard; from then on it touches nothing that it was given.
+struct end_cluster {
+  std::function<void()> ended{};
+};
 
 /// metrics, admin -> link: `answer` runs on the link's shard.
 struct look_at_link {

@@ -29,9 +29,11 @@ caf::behavior gate_actor::make_behavior() {
       tell(link->second, peer_greets{std::move(*hello),
                                      caf::strong_actor_ptr{current_sender()}});
     },
-    [this](end_cluster) {
+    [this](const end_cluster& what) {
       links_.clear();
       quit();
+      if (what.ended)
+        what.ended();
     },
   };
 }

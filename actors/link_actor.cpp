@@ -79,7 +79,7 @@ caf::behavior link_actor::make_behavior() {
     },
     [this](timer_due) { on_tick(); },
     [this](const look_at_link& what) { what.answer(figures()); },
-    [this](end_cluster) {
+    [this](const end_cluster& what) {
       ending_ = true;
       if (state_ == state::up)
         lose("this node is ending");
@@ -87,6 +87,8 @@ caf::behavior link_actor::make_behavior() {
       // Cuts the cycle through the closure.
       copies_done_.reset();
       quit();
+      if (what.ended)
+        what.ended();
     },
   };
   return session.or_else(asking_behavior()).or_else(serving_behavior());

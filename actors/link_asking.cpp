@@ -55,7 +55,8 @@ caf::message_handler link_actor::asking_behavior() {
     [this](const attach_device& what) {
       const auto& where = what.where;
       if (!say(peer::attach{where->id, where->user, where->device}))
-        return tell(router_of(where->user), attach_again{where});
+        return tell(router_of(where->user),
+                    attach_again{where, settings_.peer});
       here_[where->id] = {where};
     },
     [this](const detach_device& what) {
@@ -264,7 +265,7 @@ void link_actor::heard(peer::not_home& what) {
       return;
     const auto where = found->second.where;
     here_.erase(found);
-    return tell(router_of(where->user), attach_again{where});
+    return tell(router_of(where->user), attach_again{where, settings_.peer});
   }
   if (questions_.contains(what.token))
     return answer(what.token, what);

@@ -99,6 +99,7 @@ private:
   void on_storage(const storage_done& what);
   void on_tick();
   void tick_soon();
+  void look_at_clock();
   void on_timer(core::mono_time now) override;
 
   shard_context& context_;
@@ -114,7 +115,10 @@ private:
     std::shared_ptr<const std::vector<core::bucket_id>> buckets;
     std::size_t left = 0; ///< deliveries that have not ended
   };
-  cluster_ties_ptr ties_;  ///< null: not in a cluster (yet)
+  cluster_ties_ptr ties_; ///< null: not in a cluster (yet)
+  core::mono_time last_tick_{};
+  core::mono_time suspect_until_{}; ///< this process stood still: it is to hear
+                                    ///< what the others did meanwhile first
   std::vector<bool> lost_; ///< by node: gone, and the view does not know yet
   std::unordered_map<std::string, std::vector<connection_here>> here_;
   bool unsettled_ = false; ///< some of `here_` are attached nowhere

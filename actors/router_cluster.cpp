@@ -20,6 +20,12 @@ constexpr core::milliseconds patience{5000};
 /// How often what is held is tried again without any news.
 constexpr core::milliseconds retry_every{25};
 
+/// A shard that did not tick for so long stood still: others may have taken
+/// over what this node believes to be its own. Requests wait this long for
+/// news of it; the links need less to come up again.
+constexpr core::milliseconds stood_still{1000};
+constexpr core::milliseconds hear_first{1000};
+
 /// How often copies that take too long are looked for.
 constexpr core::milliseconds look_every{200};
 
@@ -84,7 +90,7 @@ bool is_asked_by_peer(const change_device& what) {
 
 router_actor::destination router_actor::whose(core::bucket_id bucket) const {
   // What is held goes first.
-  if (held_.holds(bucket))
+  if (held_.holds(bucket) || context_.home.now() < suspect_until_)
     return {destination::nobody};
   return home_of(bucket);
 }
@@ -100,7 +106,15 @@ router_actor::destination router_actor::home_of(core::bucket_id bucket) const {
   return {destination::peer, owner};
 }
 
+void router_actor::look_at_clock() {
+  const auto now = context_.home.now();
+  if (now - last_tick_ >= stood_still)
+    suspect_until_ = now + hear_first;
+  last_tick_ = now;
+}
+
 void router_actor::route_around(submit& batch) {
+  look_at_clock();
   submit mine;
   std::vector<submit> others;
   for (auto& item : batch.items) {
@@ -159,6 +173,7 @@ template <class T>
 void router_actor::direct(std::string user, T& what) {
   if (!ties_)
     return forward(user, std::move(what));
+  look_at_clock();
   const auto bucket = core::bucket_of(user);
   const auto to = whose(bucket);
   if (to.where == destination::here)
@@ -269,6 +284,8 @@ void router_actor::leave(entry& one) {
 
 void router_actor::on_ties(ties_changed& what) {
   const auto before = std::exchange(ties_, std::move(what.ties));
+  if (!before)
+    last_tick_ = context_.home.now();
   const auto& view = *ties_->view;
   context_.copies->set_ties(ties_, context_.home.now());
   context_.hand_out(context_.copies->take_ready());
@@ -288,6 +305,7 @@ void router_actor::on_ties(ties_changed& what) {
       else if (mine && !is_releasing_[core::bucket_of(user)])
         one.leaving = false;
     }
+  settle_all();
   on_tick();
 }
 
@@ -400,6 +418,7 @@ void router_actor::on_storage(const storage_done& what) {
 void router_actor::on_tick() {
   if (!ties_)
     return;
+  look_at_clock();
   const auto now = context_.home.now();
   std::vector<storage::completion> through;
   context_.copies->tick(now, through);
@@ -433,7 +452,7 @@ caf::message_handler router_actor::cluster_behavior() {
     [this](const attach_again& what) {
       if (const auto found = here_.find(what.where->user); found != here_.end())
         for (auto& one : found->second)
-          if (one.where == what.where) {
+          if (one.where == what.where && one.at == what.peer) {
             one.at = core::no_node;
             unsettled_ = true;
             tick_soon();

@@ -10,7 +10,7 @@ cluster_core::cluster_core(std::shared_ptr<const placement> where,
                            node_index me, const cluster_rules& rules,
                            cluster_port& port, instant now)
   : where_(std::move(where)), me_(me), rules_(rules), port_(port),
-    started_(now.mono), peers_(where_->members().size()),
+    started_(now.mono), last_event_(now.mono), peers_(where_->members().size()),
     claims_(where_->members().size()), owners_(bucket_count, no_node) {
   peers_[me_].live = true;
   if (peers_.size() == 1)
@@ -47,6 +47,7 @@ void cluster_core::tell_status() {
 }
 
 void cluster_core::link_up(node_index peer, bool trusted, instant now) {
+  look_at_clock(now);
   if (peer == me_)
     return;
   if (peers_[peer].live)
@@ -68,6 +69,7 @@ void cluster_core::link_up(node_index peer, bool trusted, instant now) {
 }
 
 void cluster_core::link_down(node_index peer, instant now) {
+  look_at_clock(now);
   if (peer == me_ || !peers_[peer].live)
     return;
   abort_pass(peer);
@@ -85,6 +87,7 @@ void cluster_core::link_down(node_index peer, instant now) {
 
 void cluster_core::received(node_index peer, cluster_message message,
                             instant now) {
+  look_at_clock(now);
   if (peer >= peers_.size() || !peers_[peer].live)
     return;
   std::visit([&](auto& what) { handle(peer, what, now); }, message);
@@ -123,7 +126,7 @@ void cluster_core::handle(node_index peer, say::please_take& what,
                           instant now) {
   (void)peer;
   say::claims made;
-  if (phase_ != node_phase::serving)
+  if (phase_ != node_phase::serving || !may_take_over())
     return;
   for (const auto bucket : what.buckets)
     if (owners_[bucket] != me_) {
@@ -243,6 +246,11 @@ void cluster_core::set_members(std::shared_ptr<const placement> where,
 }
 
 void cluster_core::tick(instant now) {
+  look_at_clock(now);
+  if (hears_until_ != mono_time::min() && now.mono >= hears_until_) {
+    hears_until_ = mono_time::min();
+    recompute(now);
+  }
   if (now.mono - urgent_since_ >= milliseconds{500}
       && urgent_since_ != mono_time::max()) {
     urgent_since_ = mono_time::max();

@@ -25,8 +25,26 @@ void cluster_core::claim(bucket_id bucket, instant now) {
   claims_[me_][bucket] = last_epoch_;
 }
 
+// A node that is cut off, or has just been frozen, must not take what the
+// others serve: it could confirm nothing, and its claims would be newer.
+bool cluster_core::may_take_over() const {
+  return hears_until_ == mono_time::min()
+         && std::count_if(peers_.begin(), peers_.end(), [](const auto& it) {
+              return it.live;
+            }) >= static_cast<std::ptrdiff_t>(rules_.live_min);
+}
+
+// A process that stood still (a frozen machine, a stopped process) wakes up
+// with yesterday's view, link by link.
+void cluster_core::look_at_clock(instant now) {
+  if (now.mono - last_event_ >= rules_.stood_still)
+    hears_until_ = now.mono + rules_.hear_first;
+  last_event_ = now.mono;
+}
+
 void cluster_core::recompute(instant now) {
   say::claims news;
+  const auto is_alone = !may_take_over();
   for (std::size_t b = 0; b < bucket_count; ++b) {
     const auto bucket = static_cast<bucket_id>(b);
     auto best = no_node;
@@ -46,9 +64,12 @@ void cluster_core::recompute(instant now) {
     }
     if (best == no_node) {
       best = by_rank(bucket);
-      if (best == me_ && where_->line(bucket).front() != me_) {
+      if (best == me_ && where_->line(bucket).front() != me_ && !is_alone) {
         claim(bucket, now);
         news.made.push_back({bucket, claims_[me_][b]});
+      } else if (best == me_ && is_alone
+                 && where_->line(bucket).front() != me_) {
+        best = no_node;
       }
     }
     owners_[b] = best;

@@ -90,6 +90,7 @@ mailbox_entry mailbox::adopt(const pending_record& record, instant now) {
   entry.weight = record.weight;
   entry.tier = storage_tier::durable;
   entry.confirmed = true;
+  entry.adopted = true;
   entry.delivered = !record.acked.empty();
   entry.wakes = record.type == message_type::message;
   for (const auto& name : record.acked) {
@@ -101,10 +102,10 @@ mailbox_entry mailbox::adopt(const pending_record& record, instant now) {
       seen == nullptr || seen->serverid != record.serverid
       || !seen->confirmed) {
     context_.dedupe.insert(
-      entry.key,
-      {record.serverid, record.server_timestamp, record.content_hash, true,
-       entry.delivered ? ack_status::delivered : ack_status::stored,
-       context_.stored_as});
+      entry.key, {record.serverid, record.server_timestamp, record.content_hash,
+                  !context_.needs_copies,
+                  entry.delivered ? ack_status::delivered : ack_status::stored,
+                  context_.stored_as});
   } else {
     const auto kept = *seen;
     context_.dedupe.insert(entry.key, kept);
@@ -245,6 +246,15 @@ void mailbox::commit_failed(server_id serverid, refusal code, instant now,
     for (const auto& origin : *entry->more_origins) {
       refuse(origin);
     }
+  }
+  if (entry->adopted) {
+    // Who had it before may have promised it: it stays, as it was.
+    entry->origin.reset();
+    entry->more_origins.reset();
+    entry->tier = storage_tier::durable;
+    entry->confirmed = true;
+    drop_if_unneeded(*entry);
+    return;
   }
   finish(*entry, ending::refused, now, out);
   pump_all(now, out);

@@ -4,6 +4,7 @@
 #include "core/dedupe_window.hpp"
 #include "core/envelope.hpp"
 #include "core/ids.hpp"
+#include "core/mailbox_context.hpp"
 #include "core/mailbox_device.hpp"
 #include "core/mailbox_effects.hpp"
 #include "core/mailbox_entries.hpp"
@@ -20,18 +21,6 @@
 #include <vector>
 
 namespace vartalap::core {
-
-/// What the mailboxes of one shard share. The shell owns it and keeps it
-/// alive; everything in it belongs to the shard's thread.
-struct mailbox_context {
-  const delivery_options& delivery;
-  const limit_options& limits;
-  durability stored_as;      ///< disk or written: what a commit reaches
-  std::size_t memory_budget; ///< bytes: this shard's part of the node's
-  dedupe_window& dedupe;
-  server_id_clock& ids;
-  mailbox_counters& counters;
-};
 
 /// The delivery state machine of one user: which messages are pending, which
 /// devices owe an acknowledgement, what is in memory and what is on disk.
@@ -228,6 +217,8 @@ private:
   bool answer_resend(const dedupe_key& key, std::uint64_t content_hash,
                      const envelope_ptr& message, origin_ref& origin,
                      mailbox_effects& out);
+  void store_again(mailbox_entry& entry, const envelope& resend,
+                   std::uint64_t server_timestamp, mailbox_effects& out);
   bool has_room(std::uint32_t weight) const noexcept;
   bool is_over_sender_limit(std::uint64_t sender_hash);
   dedupe_key salted(dedupe_key key) const noexcept;

@@ -33,6 +33,8 @@ void mailbox::attach(std::string_view device, attachment_id id, instant now,
         effect::close{id, effect::close_reason::too_many_devices});
       return;
     }
+  } else if (by->connection == id) {
+    return; // Told twice.
   } else if (by->connected()) {
     out.emplace_back(
       effect::close{by->connection, effect::close_reason::replaced});

@@ -47,6 +47,7 @@ struct mailbox_entry {
   bool delivered : 1 = false; ///< some device has acknowledged it
   bool wakes : 1 = false;     ///< of type MESSAGE: may raise an offline event
   bool raised : 1 = false;    ///< its store carries the offline event
+  bool adopted : 1 = false;   ///< found on disk, or another node's
   bool gone : 1 = false;      ///< a hole in the table
 
   /// Adds someone who waits; the newest of one owner takes the older's place.

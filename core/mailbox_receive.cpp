@@ -156,7 +156,34 @@ bool mailbox::answer_resend(const dedupe_key& key, std::uint64_t content_hash,
   if (!entry->add_origin(origin)) {
     out.emplace_back(effect::merge{std::move(origin)});
   }
+  if (entry->tier == storage_tier::durable) {
+    store_again(*entry, *message, known->server_timestamp, out);
+  }
   return true;
+}
+
+// A message found on disk, of which nobody knows how many copies there are: the
+// store makes them, and then confirms it.
+void mailbox::store_again(mailbox_entry& entry, const envelope& resend,
+                          std::uint64_t server_timestamp,
+                          mailbox_effects& out) {
+  auto same = std::make_shared<envelope>(resend);
+  same->serverid = entry.serverid;
+  same->server_timestamp = server_timestamp;
+  if (!entry.message) {
+    hold(entry, std::move(same));
+  }
+  entry.confirmed = false;
+  entry.tier = storage_tier::asked;
+  entry.raised = false;
+  ++operations_;
+  std::vector<std::string> acked;
+  for (const auto& device : devices_) {
+    if ((entry.acked & device.bit()) != 0) {
+      acked.push_back(device.record.name);
+    }
+  }
+  out.emplace_back(effect::store{entry.message, std::move(acked), false});
 }
 
 bool mailbox::has_room(std::uint32_t weight) const noexcept {

@@ -99,6 +99,10 @@ void mailbox::finish(mailbox_entry& entry, ending how, instant now,
                                || how == ending::cancelled;
   if (is_over_for_all && !entry.confirmed) {
     confirm(entry, durability::memory, out);
+  } else if (auto* record = is_over_for_all ? context_.dedupe.find(entry.key)
+                                            : nullptr;
+             record != nullptr && record->serverid == entry.serverid) {
+    record->confirmed = true;
   }
   if (is_over_for_all && entry.tier != storage_tier::memory) {
     ++operations_;

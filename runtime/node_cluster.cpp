@@ -9,6 +9,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <unordered_map>
 #include <utility>
 
@@ -17,6 +18,7 @@ namespace vartalap::runtime {
 namespace {
 
 constexpr core::milliseconds look_within{500};
+constexpr core::milliseconds end_within{2000};
 
 std::vector<std::string> names_of(const core::cluster_options& options) {
   std::vector<std::string> out;
@@ -60,17 +62,21 @@ bool node_cluster::is_wanted(const core::cluster_options& options) {
 
 void node_cluster::prepare(actors::node_context& context) {
   const auto rules = replication_of(context.options);
-  for (const auto& shard : context.shards)
+  for (const auto& shard : context.shards) {
+    shard->mailboxes.needs_copies = rules.min_copies > 1;
     shard->copies = std::make_unique<actors::replicated_store>(
       shard->home.index(), rules,
       [to = shard.get()](std::uint64_t owner, storage::operation what) {
         to->store_here(owner, std::move(what));
       });
+  }
 }
 
 core::cluster_rules node_cluster::rules() const {
   core::cluster_rules out;
   out.replicas = context_.options.replication.replicas;
+  if (context_.options.replication.when_short != "accept")
+    out.live_min = context_.options.replication.copies();
   return out;
 }
 
@@ -191,16 +197,32 @@ node_cluster::picture node_cluster::look() const {
 void node_cluster::stop() {
   if (!transport_)
     return;
+  auto left = std::make_shared<std::atomic<std::size_t>>(2);
+  for (const auto& link : links_)
+    *left += link ? 1U : 0U;
+  const auto ended = [this, left] {
+    const std::lock_guard lock(mutex_);
+    if (--*left == 0)
+      changed_.notify_all();
+  };
   for (const auto& link : links_)
     if (link)
-      caf::anon_send(link, actors::end_cluster{});
-  caf::anon_send(context_.cluster, actors::end_cluster{});
-  caf::anon_send(gate_, actors::end_cluster{});
+      caf::anon_send(link, actors::end_cluster{ended});
+  caf::anon_send(context_.cluster, actors::end_cluster{ended});
+  caf::anon_send(gate_, actors::end_cluster{ended});
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, end_within, [&] { return *left == 0; });
+  }
   transport_->stop();
   links_.clear();
   gate_ = nullptr;
   context_.cluster = nullptr;
-  transport_.reset();
+  // A link that did not end still knows it; then the process ends anyway.
+  if (*left == 0)
+    transport_.reset();
+  else
+    static_cast<void>(transport_.release());
 }
 
 } // namespace vartalap::runtime

@@ -144,4 +144,52 @@ TEST_CASE_METHOD(mailbox_fixture,
   CHECK(count<effect::notify_offline>() == 1);
 }
 
+TEST_CASE_METHOD(
+  mailbox_fixture,
+  "mailbox makes copies of what it found before it confirms it") {
+  context.needs_copies = true;
+  auto first = message("m1");
+  const auto id = receive(first);
+  core::mailbox_snapshot found;
+  core::pending_record record;
+  record.serverid = id;
+  record.key = core::make_dedupe_key("alice", "bob", "m1");
+  record.content_hash = first->content_hash();
+  record.server_timestamp = first->server_timestamp;
+  record.weight = static_cast<std::uint32_t>(first->weight());
+  found.pending.push_back(record);
+  open(found);
+  receive("m1");
+  CHECK(count<effect::confirm>() == 0);
+  const auto stored = all<effect::store>();
+  REQUIRE(stored.size() == 1);
+  CHECK(stored[0].message->serverid == id);
+  CHECK(stored[0].message->server_timestamp == first->server_timestamp);
+
+  SECTION("and then confirms it") {
+    out.clear();
+    box->committed(id, now, out, 1);
+    CHECK(count<effect::confirm>() == 1);
+    receive("m1");
+    CHECK(count<effect::confirm>() == 1);
+    CHECK(count<effect::store>() == 0);
+  }
+  SECTION("and keeps it where there is no room for them") {
+    out.clear();
+    box->commit_failed(id, core::refusal::unavailable, now, out);
+    CHECK(count<effect::refuse>() == 1);
+    CHECK(box->inspect().pending == 1);
+    receive("m1");
+    CHECK(count<effect::store>() == 1);
+  }
+  SECTION("and confirms a resend of what all have had meanwhile") {
+    attach("phone", 1);
+    CHECK(ack("phone", id));
+    CHECK(count<effect::confirm>() == 1);
+    receive("m1");
+    CHECK(count<effect::confirm>() == 1);
+    CHECK(count<effect::store>() == 0);
+  }
+}
+
 } // namespace vartalap::test

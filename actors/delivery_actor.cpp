@@ -146,6 +146,8 @@ void delivery_actor::on_storage(const storage_done& finished) {
       case storage::outcome::committed:
       case storage::outcome::annihilated:
       case storage::outcome::done:
+      // Its copies are gone everywhere: nothing to wait for any more.
+      case storage::outcome::removed:
         mailbox_.committed(one.serverid, now, out, one.copies);
         break;
       case storage::outcome::failed:

@@ -145,6 +145,11 @@ bucket_listing lmdb_store::list_bucket(std::uint16_t bucket) {
        more && is_before(removed.key(), bucket, 1); more = removed.next())
     if (auto one = read_removal(removed.key(), removed.value()))
       out.removals.push_back(std::move(*one));
+  cursor raised{reading.txn.get(), env_.all().push};
+  for (auto more = raised.seek(bucket_key(bucket));
+       more && is_before(raised.key(), bucket, 1); more = raised.next())
+    if (const auto parts = split_user_key(raised.key()))
+      out.raised.emplace_back(parts->user);
   return out;
 }
 
@@ -156,6 +161,11 @@ std::vector<peer_note> lmdb_store::peers() {
     if (auto note = read_peer(at.key(), at.value()))
       out.push_back(std::move(*note));
   return out;
+}
+
+std::string lmdb_store::members() {
+  const auto txn = begin_read(env_.handle());
+  return std::string{read_members(txn.get(), env_.all()).value_or("")};
 }
 
 } // namespace vartalap::storage

@@ -36,6 +36,7 @@ public:
                                      std::uint32_t count) override;
   bucket_listing list_bucket(std::uint16_t bucket) override;
   std::vector<peer_note> peers() override;
+  std::string members() override;
   std::vector<std::string> raised_offline(std::size_t limit) override;
   identity who() const override;
   store_status status() const override;

@@ -23,14 +23,26 @@ core::server_id id_of(const operation& what) noexcept {
   return {};
 }
 
+void drop(std::unordered_map<core::server_id, std::uint64_t>& from,
+          core::server_id id, std::uint64_t position) {
+  const auto found = from.find(id);
+  if (found != from.end() && found->second == position)
+    from.erase(found);
+}
+
 } // namespace
 
 bool operation_queue::submit(std::vector<request>& batch) {
   bool wake = false;
   {
     const std::lock_guard lock{mutex_};
-    if (closed_)
+    if (ended_)
       return false;
+    if (closed_) {
+      for (auto& what : batch)
+        late_.push_back({std::move(what)});
+      return true;
+    }
     size_.fetch_add(batch.size(), std::memory_order_relaxed);
     if (inbox_.empty())
       inbox_.swap(batch);
@@ -82,11 +94,10 @@ void operation_queue::take(std::size_t operations, std::size_t bytes,
     const auto size = bytes_of(front.what);
     taken += size;
     backlog_bytes_ -= size;
-    if (const auto* put = std::get_if<op::put>(&front.what.what)) {
-      const auto found = puts_.find(put->message->serverid);
-      if (found != puts_.end() && found->second == base_)
-        puts_.erase(found);
-    }
+    if (const auto* put = std::get_if<op::put>(&front.what.what))
+      drop(puts_, put->message->serverid, base_);
+    else if (const auto* remove = std::get_if<op::remove>(&front.what.what))
+      drop(remembered_, remove->serverid, base_);
     out.push_back(std::move(front));
     backlog_.pop_front();
     ++base_;
@@ -99,6 +110,8 @@ void operation_queue::absorb(request&& what) {
   queued entry{std::move(what)};
   if (std::holds_alternative<op::put>(entry.what.what))
     absorb_put(entry);
+  else if (const auto* forget = std::get_if<op::forget>(&entry.what.what))
+    absorb_forget(*forget);
   else if (id_of(entry.what.what))
     absorb_change(entry);
   backlog_.push_back(std::move(entry));
@@ -106,6 +119,8 @@ void operation_queue::absorb(request&& what) {
 
 void operation_queue::absorb_put(queued& entry) {
   const auto& put = std::get<op::put>(entry.what.what);
+  // The tombstone is to stop this one: it has to be there when its turn comes.
+  remembered_.erase(put.message->serverid);
   const auto& user = put.message->to;
   if (user.empty() || user.size() > core::user_id_bytes_max) {
     entry.state = fate::unusable;
@@ -124,7 +139,19 @@ void operation_queue::absorb_put(queued& entry) {
   }
 }
 
+void operation_queue::absorb_forget(const op::forget& what) {
+  const auto found = remembered_.find(what.serverid);
+  if (found == remembered_.end())
+    return;
+  auto& waiting = backlog_[found->second - base_];
+  std::get<op::remove>(waiting.what.what).remember = false;
+  remembered_.erase(found);
+}
+
 void operation_queue::absorb_change(queued& entry) {
+  if (const auto* remove = std::get_if<op::remove>(&entry.what.what);
+      remove != nullptr && remove->remember)
+    remembered_[remove->serverid] = base_ + backlog_.size();
   const auto found = puts_.find(id_of(entry.what.what));
   if (found == puts_.end())
     return;
@@ -152,6 +179,12 @@ void operation_queue::close() {
   closed_ = true;
   waiting_ = false;
   wake_.notify_one();
+}
+
+std::vector<queued> operation_queue::take_late() {
+  const std::lock_guard lock{mutex_};
+  ended_ = late_.empty();
+  return std::exchange(late_, {});
 }
 
 bool operation_queue::closed() const {

@@ -23,6 +23,7 @@ enum class fate : std::uint8_t {
   merged,      ///< an ack that went into its waiting put
   refused,     ///< a put for which there is no room
   unusable,    ///< a put that names no user whom a key can hold
+  removed,     ///< a put whose tombstone was found when its turn came
 };
 
 struct queued {
@@ -33,7 +34,8 @@ struct queued {
 };
 
 /// The writer's inbox. Operations keep their order; a put that meets its
-/// remove or acks while both wait is settled here.
+/// remove or acks while both wait is settled here, as is a remove that was to
+/// be remembered and meets its forget.
 ///
 /// `submit`, `close`, `size` from any thread; the rest from the writer's.
 class operation_queue {
@@ -41,7 +43,8 @@ public:
   /// Puts beyond this much waiting content are refused.
   static constexpr std::size_t bytes_max = 512 * core::MiB;
 
-  /// @returns False, leaving `batch` as it is, after `close`.
+  /// What comes after `close` waits for `take_late`.
+  /// @returns False, leaving `batch` as it is, once that has found nothing.
   bool submit(std::vector<request>& batch);
 
   /// A record of `where` at `key` was found damaged by a reader.
@@ -63,6 +66,11 @@ public:
 
   void close();
   bool closed() const;
+
+  /// What was submitted after `close`. Nothing: the queue has ended, and
+  /// takes no more.
+  std::vector<queued> take_late();
+
   std::size_t size() const noexcept {
     return size_.load(std::memory_order_relaxed);
   }
@@ -71,12 +79,15 @@ private:
   void absorb(request&& what);
   void absorb_put(queued& entry);
   void absorb_change(queued& entry);
+  void absorb_forget(const op::forget& what);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<request> inbox_;
+  std::vector<queued> late_;
   std::vector<damage> damage_;
   bool closed_ = false;
+  bool ended_ = false;
   bool waiting_ = false;
   std::atomic<std::size_t> size_{0};
 
@@ -86,6 +97,8 @@ private:
   std::uint64_t base_ = 0; ///< position of backlog_'s front
   std::size_t backlog_bytes_ = 0;
   std::unordered_map<core::server_id, std::uint64_t> puts_; ///< → position
+  /// Removes to be remembered, with no put of the message behind them.
+  std::unordered_map<core::server_id, std::uint64_t> remembered_;
 };
 
 } // namespace vartalap::storage

@@ -12,6 +12,8 @@ namespace {
 // there must not hold its readers for ever.
 constexpr std::chrono::seconds publish_time_max{10};
 
+constexpr std::uint32_t bucket_count = 65536;
+
 } // namespace
 
 // A transaction that sees what the index says; `lock` holds the index.
@@ -40,7 +42,7 @@ published_index::range_reading
 published_index::begin_range(std::uint16_t first, std::uint32_t count) {
   std::unique_lock lock{mutex_};
   range_reading out{begin_at_index(lock), {}};
-  for (std::uint32_t i = 0; i < count; ++i)
+  for (std::uint32_t i = 0; i < count && first + i < bucket_count; ++i)
     for (const auto user :
          index_.users_of(static_cast<std::uint16_t>(first + i)))
       out.users.emplace_back(user, *index_.find(user));

@@ -322,8 +322,6 @@ void encode_record(std::string& out, std::string_view key,
   put_number(out, at_version, record_version);
   put_number(out, at_flags, apart != nullptr ? flag_apart : std::uint8_t{0});
   put_number(out, at_type, static_cast<std::uint8_t>(message.type));
-  const auto count = std::min<std::size_t>(acked.size(), 255);
-  put_number(out, at_acked, static_cast<std::uint8_t>(count));
   put_number(out, at_serverid, message.serverid.to_bytes());
   const auto dedupe
     = core::make_dedupe_key(message.from, message.to, message.id);
@@ -337,8 +335,16 @@ void encode_record(std::string& out, std::string_view key,
   out.append(message.to);
   if (apart != nullptr)
     out.append(apart->data(), apart->size());
-  for (const auto& name : acked.first(count))
+  const auto names_at = out.size();
+  std::uint8_t count = 0;
+  for (const auto& name : acked) {
+    // Twice the same would cancel out in the hash that nodes compare.
+    if (count == 255 || has_name(std::string_view{out}.substr(names_at), name))
+      continue;
     append_name(out, name);
+    ++count;
+  }
+  put_number(out, at_acked, count);
   pack_body(out, message, apart != nullptr);
   put_number(out, 0, checksum(key, out));
 }

@@ -25,6 +25,7 @@ enum class outcome : std::uint8_t {
   done,        ///< any other operation is through
   failed,      ///< the batch failed: nothing of it is on disk
   full,        ///< no room: over 85 % of the map or too little free disk
+  removed,     ///< a put met its tombstone: not stored, it is gone everywhere
 };
 
 /// One finished operation, for the mailbox that asked for it.
@@ -55,7 +56,7 @@ public:
 /// Operations; each is idempotent, and answered by one completion, in their
 /// order. `shard` and `owner` say whom to tell.
 namespace op {
-/// Not stored where the message's tombstone is here: it was removed before.
+/// Answered `removed` where its tombstone is here: it was removed before.
 struct put {
   core::envelope_ptr message;
   std::vector<std::string> acked;
@@ -77,8 +78,8 @@ struct put_device {
   std::string user;
   core::device_record record;
 };
-/// `remember_at`: leaves a tombstone; a record of a device that was seen later
-/// ends it. 0: none.
+/// `remember_at`: leaves a tombstone, which a record of a device that was seen
+/// later ends; a device seen later than that stays. 0: erases, without one.
 struct erase_device {
   std::string user;
   std::string device;
@@ -87,7 +88,8 @@ struct erase_device {
 struct clear_offline {
   std::string user;
 };
-/// Another node's record of a device: the later of both counts.
+/// Another node's record of a device: the later `last_seen`, and of the two
+/// cancellations the farther one with its count, if equal the greater count.
 struct merge_device {
   std::string user;
   core::device_record record;
@@ -99,21 +101,27 @@ struct forget {
   core::server_id serverid;
   std::string device;
 };
-/// Done once everything that was submitted before it is.
+/// Done once everything that was submitted before it has been answered, and
+/// what of that was confirmed is durable. Commits nothing by itself.
 struct barrier {};
 /// What is to be remembered of another node: `commits` only grows while its
-/// disk is the same.
+/// disk is the same. It is a commit as any: noting each commit of a peer that
+/// does likewise never ends.
 struct note_peer {
   std::string node_uuid;
   std::string disk_uuid;
   std::uint64_t commits = 0;
+};
+/// Replaces the member list in force.
+struct note_members {
+  std::string text;
 };
 } // namespace op
 
 using operation
   = std::variant<op::put, op::remove, op::ack, op::put_device, op::erase_device,
                  op::clear_offline, op::merge_device, op::forget, op::barrier,
-                 op::note_peer>;
+                 op::note_peer, op::note_members>;
 
 /// A message in short. `acks`: a hash of the devices that have acknowledged
 /// it, whatever their order; 0 for none.
@@ -133,9 +141,10 @@ struct removal {
 
 /// All that is stored in one bucket.
 struct bucket_listing {
-  std::vector<message_mark> messages;
+  std::vector<message_mark> messages; ///< ascending by user, then serverId
   std::vector<std::pair<std::string, core::device_record>> devices;
   std::vector<removal> removals;
+  std::vector<std::string> raised; ///< users with an offline event
 };
 
 /// The same in short. `sum` is of messages and devices, whatever their order.
@@ -246,6 +255,9 @@ public:
 
   /// The other nodes as they were last noted.
   virtual std::vector<peer_note> peers() = 0;
+
+  /// The member list as last noted; empty where none was, or it is damaged.
+  virtual std::string members() = 0;
 
   /// Users with a raised offline event, for the notifier at start.
   virtual std::vector<std::string> raised_offline(std::size_t limit) = 0;

@@ -27,6 +27,7 @@ public:
     check_devices();
     check_contents();
     check_removals();
+    check_notes();
     return std::move(report_);
   }
 
@@ -118,6 +119,17 @@ private:
       if (!read_removal(at.key(), at.value()))
         problem("tombstone " + std::to_string(removals) + ": damaged");
     }
+  }
+
+  void check_notes() {
+    if (!read_members(txn_.get(), all_))
+      problem("member list: damaged");
+    if (all_.peers == no_table)
+      return;
+    cursor at{txn_.get(), all_.peers};
+    for (auto more = at.first(); more; more = at.next())
+      if (!read_peer(at.key(), at.value()))
+        problem("note on node " + std::string{at.key()} + ": damaged");
   }
 
   void check_contents() {

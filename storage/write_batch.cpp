@@ -5,33 +5,6 @@
 
 namespace vartalap::storage {
 
-namespace {
-
-const char* name_of(place where) noexcept {
-  switch (where) {
-    case place::journal:
-      return "journal";
-    case place::mailboxes:
-      return "mailboxes";
-    case place::devices:
-      return "devices";
-  }
-  return "?";
-}
-
-std::string printable(std::string_view bytes) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (auto c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back(digits[byte >> 4]);
-    out.push_back(digits[byte & 15]);
-  }
-  return out;
-}
-
-} // namespace
-
 bool write_batch::is_storable(std::string_view user,
                               std::string_view device) noexcept {
   return !user.empty() && user.size() <= core::user_id_bytes_max
@@ -56,7 +29,7 @@ write_batch::write_batch(const environment& env, const journal_index& index,
   buffers_.changes.clear();
 }
 
-void write_batch::apply(const queued& entry) {
+void write_batch::apply(queued& entry) {
   if (const auto* put = std::get_if<op::put>(&entry.what.what)) {
     if (entry.state == fate::annihilated) {
       ++state_.annihilated;
@@ -72,14 +45,18 @@ void write_batch::apply(const queued& entry) {
       remember(removal_key(remove.user, remove.serverid),
                remove.serverid.clock_ms());
   }
-  if (entry.state == fate::live)
+  if (entry.state != fate::live)
+    return;
+  if (const auto* put = std::get_if<op::put>(&entry.what.what);
+      put != nullptr
+      && removed_at(removal_key(put->message->to, put->message->serverid)))
+    entry.state = fate::removed;
+  else
     std::visit([this](const auto& what) { carry_out(what); }, entry.what.what);
 }
 
 void write_batch::carry_out(const op::put& what) {
   const auto& message = *what.message;
-  if (removed_at(removal_key(message.to, message.serverid)))
-    return;
   if (what.raise_offline)
     raise_offline(message.to);
   // A message that is on disk already only learns of more acknowledgements.
@@ -160,10 +137,12 @@ void write_batch::carry_out(const op::merge_device& what) {
   if (const auto value = get(txn_.get(), tables_.devices, key))
     if (const auto known = read_device(key, merged.name, *value)) {
       merged.last_seen = std::max(merged.last_seen, known->last_seen);
-      if (merged.cancelled_upto < known->cancelled_upto) {
-        merged.cancelled_upto = known->cancelled_upto;
+      if (merged.cancelled_upto < known->cancelled_upto)
         merged.gap_count = known->gap_count;
-      }
+      else if (merged.cancelled_upto == known->cancelled_upto)
+        merged.gap_count = std::max(merged.gap_count, known->gap_count);
+      merged.cancelled_upto
+        = std::max(merged.cancelled_upto, known->cancelled_upto);
       if (merged == *known)
         return;
     }
@@ -173,9 +152,18 @@ void write_batch::carry_out(const op::merge_device& what) {
 void write_batch::carry_out(const op::erase_device& what) {
   if (!is_storable(what.user, what.device))
     return;
-  if (what.remember_at != 0)
-    remember(removal_key(what.user, what.device), what.remember_at);
-  if (erase(txn_.get(), tables_.devices, device_key(what.user, what.device)))
+  const auto key = device_key(what.user, what.device);
+  if (what.remember_at != 0) {
+    // Removals and records of a device reach nodes in any order.
+    if (const auto value = get(txn_.get(), tables_.devices, key))
+      if (const auto known = read_device(key, what.device, *value);
+          known && known->last_seen > what.remember_at)
+        return;
+    const auto tombstone = removal_key(what.user, what.device);
+    if (removed_at(tombstone).value_or(0) < what.remember_at)
+      remember(tombstone, what.remember_at);
+  }
+  if (erase(txn_.get(), tables_.devices, key))
     dirty_ = true;
 }
 
@@ -241,193 +229,6 @@ bool write_batch::remove_record(place where, std::string_view key) {
   return true;
 }
 
-std::size_t write_batch::settle(std::size_t records, std::uint64_t upto,
-                                core::wall_ms expiry) {
-  buffers_.arena.clear();
-  buffers_.moves.clear();
-  std::vector<std::uint64_t> overdue;
-  std::vector<std::uint64_t> damaged;
-  {
-    cursor at{txn_.get(), tables_.journal};
-    auto more = at.first();
-    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
-      const auto sequence = sequence_of(at.key());
-      if (sequence > upto)
-        break;
-      const auto record = read_record(at.key(), at.value());
-      if (!record) {
-        damaged.push_back(sequence);
-        continue;
-      }
-      if (record->born() < expiry) {
-        overdue.push_back(sequence);
-        continue;
-      }
-      const auto key = mailbox_key(record->user, record->serverid);
-      const std::string_view bytes = key;
-      buffers_.moves.push_back({buffers_.arena.size(), bytes.size(),
-                                at.value().size(), sequence, record->serverid});
-      buffers_.arena.append(bytes);
-      append_moved(buffers_.arena, bytes, at.value());
-    }
-  }
-  for (auto sequence : damaged)
-    quarantine(place::journal, journal_key(sequence));
-  for (auto sequence : overdue)
-    expire(place::journal, journal_key(sequence));
-  const std::string_view arena = buffers_.arena;
-  std::sort(buffers_.moves.begin(), buffers_.moves.end(),
-            [arena](const auto& x, const auto& y) {
-              return arena.substr(x.key_at, x.key_size)
-                     < arena.substr(y.key_at, y.key_size);
-            });
-  for (const auto& item : buffers_.moves)
-    move_in(item);
-  // Deleted in the order in which they were appended: page after page.
-  std::sort(
-    buffers_.moves.begin(), buffers_.moves.end(),
-    [](const auto& x, const auto& y) { return x.sequence < y.sequence; });
-  for (const auto& item : buffers_.moves)
-    erase(txn_.get(), tables_.journal, journal_key(item.sequence));
-  state_.settled += buffers_.moves.size();
-  return buffers_.moves.size() + overdue.size() + damaged.size();
-}
-
-void write_batch::move_in(const writer_buffers::moved& item) {
-  const std::string_view arena = buffers_.arena;
-  const auto key = arena.substr(item.key_at, item.key_size);
-  const auto value = arena.substr(item.key_at + item.key_size, item.value_size);
-  dirty_ = true;
-  bool inserted = false;
-  {
-    cursor at{txn_.get(), tables_.mailboxes};
-    inserted = at.insert(key, value);
-  }
-  if (!inserted) {
-    // It was stored twice: one record stays, with the acknowledgements of
-    // both.
-    const auto record = read_record(key, value);
-    update_acks(place::mailboxes, key, record->acked_names());
-    if (record->content)
-      release_content(*record->content);
-  }
-  state_.horizon = std::max(state_.horizon, item.serverid);
-  if (const auto parts = split_user_key(key))
-    note_erased(parts->user, item.serverid);
-}
-
-std::string write_batch::sweep(const std::string& from, std::size_t records,
-                               core::wall_ms expiry) {
-  std::vector<std::string> overdue;
-  std::vector<std::string> damaged;
-  std::string next;
-  {
-    cursor at{txn_.get(), tables_.mailboxes};
-    auto more = from.empty() ? at.first() : at.seek(from);
-    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
-      const auto record = read_record(at.key(), at.value());
-      if (!record)
-        damaged.emplace_back(at.key());
-      else if (record->born() < expiry)
-        overdue.emplace_back(at.key());
-    }
-    if (more)
-      next = at.key();
-  }
-  for (const auto& key : damaged)
-    quarantine(place::mailboxes, key);
-  for (const auto& key : overdue)
-    expire(place::mailboxes, key);
-  return next;
-}
-
-void write_batch::sweep_journal(std::size_t records, core::wall_ms expiry) {
-  std::vector<std::string> overdue;
-  {
-    cursor at{txn_.get(), tables_.journal};
-    auto more = at.first();
-    for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
-      const auto record = read_record(at.key(), at.value());
-      // Records lie in the order of time: behind a fresh one all are.
-      if (record && record->born() >= expiry)
-        break;
-      if (record)
-        overdue.emplace_back(at.key());
-    }
-  }
-  for (const auto& key : overdue)
-    expire(place::journal, key);
-}
-
-void write_batch::expire(place where, std::string_view key) {
-  const auto value = get(txn_.get(), table_of(where), key);
-  if (!value)
-    return;
-  const auto record = read_record(key, *value);
-  if (!record)
-    return;
-  const std::string user{record->user};
-  const auto id = record->serverid;
-  if (where == place::journal)
-    note_erased(user, id);
-  remove_record(where, key);
-  expired_[user].push_back(id);
-  ++state_.expired;
-}
-
-void write_batch::quarantine(place where, std::string_view key) {
-  const auto value = get(txn_.get(), table_of(where), key);
-  if (!value || is_sound(where, key, *value))
-    return;
-  const std::string old_key{key};
-  // Number of the table, length of the key, key, value.
-  std::string copy;
-  copy.push_back(static_cast<char>(where));
-  copy.push_back(static_cast<char>(key.size()));
-  copy.append(key);
-  copy.append(*value);
-  const auto record = where == place::devices ? std::optional<record_view>{}
-                                              : read_record(key, *value);
-  std::string content;
-  if (record && record->content)
-    content = *record->content;
-  std::uint64_t number = 1;
-  {
-    cursor at{txn_.get(), tables_.quarantine};
-    if (at.last())
-      number = sequence_of(at.key()) + 1;
-  }
-  append(txn_.get(), tables_.quarantine, journal_key(number), copy);
-  erase(txn_.get(), table_of(where), old_key);
-  if (where == place::journal)
-    buffers_.changes.push_back({0, 0, {}, sequence_of(old_key)});
-  if (!content.empty())
-    release_content(content);
-  dirty_ = true;
-  ++state_.quarantined;
-  damages_.push_back("damaged record in " + std::string{name_of(where)}
-                     + ", key " + printable(old_key)
-                     + ": moved to quarantine as number "
-                     + std::to_string(number) + ", it is not delivered");
-}
-
-bool write_batch::is_sound(place where, std::string_view key,
-                           std::string_view value) {
-  if (where == place::devices)
-    return read_device(key, "", value).has_value();
-  const auto record = read_record(key, value);
-  if (!record)
-    return false;
-  std::string_view content;
-  if (record->content) {
-    const auto found = read_content(txn_.get(), tables_, *record->content);
-    if (!found)
-      return false;
-    content = *found;
-  }
-  return decode_envelope(*record, content) != nullptr;
-}
-
 // @returns False where the content cannot be shared: another one has the
 //          same hash.
 bool write_batch::share_content(std::string_view content, content_key& key) {
@@ -474,6 +275,8 @@ table write_batch::table_of(place where) const noexcept {
       return tables_.mailboxes;
     case place::devices:
       return tables_.devices;
+    case place::removed:
+      return tables_.removed;
   }
   return tables_.journal;
 }

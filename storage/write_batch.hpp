@@ -18,7 +18,12 @@
 namespace vartalap::storage {
 
 /// Tables that hold checked records, as numbered in `quarantine`.
-enum class place : unsigned { journal = 1, mailboxes = 2, devices = 3 };
+enum class place : unsigned {
+  journal = 1,
+  mailboxes = 2,
+  devices = 3,
+  removed = 4
+};
 
 /// What the writer knows from commit to commit. A batch starts with a copy;
 /// it counts only once the batch is committed.
@@ -66,8 +71,9 @@ public:
   write_batch(const environment& env, const journal_index& index,
               const writer_state& state, writer_buffers& buffers);
 
-  /// Carries out one operation; idempotent.
-  void apply(const queued& what);
+  /// Carries out one operation; idempotent. A put that its tombstone stops
+  /// gets the fate `removed`.
+  void apply(queued& what);
 
   /// Moves the oldest journal records, at most so many and none above
   /// `upto`, to mailboxes in the order of keys. Those born before `expiry`
@@ -83,7 +89,8 @@ public:
                     core::wall_ms expiry);
 
   /// Walks tombstones on from `from`, at most so many, and drops those from
-  /// before `expiry`: by then the messages have expired everywhere.
+  /// before `expiry`, by when the messages have expired everywhere, as well as
+  /// damaged ones.
   /// @returns Where to go on; empty at the end of the table.
   std::string sweep_removals(const std::string& from, std::size_t records,
                              core::wall_ms expiry);
@@ -142,6 +149,7 @@ private:
   void carry_out(const op::forget& what);
   void carry_out(const op::barrier& what);
   void carry_out(const op::note_peer& what);
+  void carry_out(const op::note_members& what);
 
   /// A user with a name that no key can hold never gets this far in a node; a
   /// caller's mistake must not stop everybody's storage.
@@ -181,5 +189,9 @@ private:
 /// @returns Nothing where it is missing or damaged.
 std::optional<std::string_view> read_content(MDB_txn* txn, const tables& all,
                                              std::string_view key);
+
+/// The member list as noted, empty where none was.
+/// @returns Nothing where it is damaged.
+std::optional<std::string_view> read_members(MDB_txn* txn, const tables& all);
 
 } // namespace vartalap::storage

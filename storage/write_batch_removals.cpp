@@ -7,6 +7,19 @@
 
 namespace vartalap::storage {
 
+namespace {
+
+constexpr std::string_view members_key = "members"; // in `meta`
+
+} // namespace
+
+std::optional<std::string_view> read_members(MDB_txn* txn, const tables& all) {
+  const auto value = get(txn, all.meta, members_key);
+  if (!value)
+    return std::string_view{};
+  return read_checked(members_key, *value);
+}
+
 void write_batch::carry_out(const op::forget& what) {
   if (!is_storable(what.user, what.device))
     return;
@@ -29,6 +42,12 @@ void write_batch::carry_out(const op::note_peer& what) {
       commits = std::max(commits, note->commits);
   encode_peer_note(buffers_.value, {what.node_uuid, what.disk_uuid, commits});
   put(txn_.get(), tables_.peers, what.node_uuid, buffers_.value);
+  dirty_ = true;
+}
+
+void write_batch::carry_out(const op::note_members& what) {
+  encode_checked(buffers_.value, members_key, what.text);
+  put(txn_.get(), tables_.meta, members_key, buffers_.value);
   dirty_ = true;
 }
 
@@ -55,18 +74,23 @@ std::string write_batch::sweep_removals(const std::string& from,
                                         std::size_t records,
                                         core::wall_ms expiry) {
   std::vector<std::string> overdue;
+  std::vector<std::string> damaged;
   std::string next;
   {
     cursor at{txn_.get(), tables_.removed};
     auto more = from.empty() ? at.first() : at.seek(from);
     for (std::size_t i = 0; more && i < records; more = at.next(), ++i) {
-      const auto when = read_checked(at.key(), at.value());
-      if (!when || read_number(*when) < expiry)
+      const auto tombstone = read_removal(at.key(), at.value());
+      if (!tombstone)
+        damaged.emplace_back(at.key());
+      else if (tombstone->at < expiry)
         overdue.emplace_back(at.key());
     }
     if (more)
       next = at.key();
   }
+  for (const auto& key : damaged)
+    quarantine(place::removed, key);
   for (const auto& key : overdue)
     dirty_ = erase(txn_.get(), tables_.removed, key) || dirty_;
   return next;

@@ -41,12 +41,16 @@ bool is_put(const queued& entry) noexcept {
   return std::holds_alternative<op::put>(entry.what.what);
 }
 
+bool is_barrier(const queued& entry) noexcept {
+  return std::holds_alternative<op::barrier>(entry.what.what);
+}
+
 completion completion_of(const queued& entry, bool failed) {
   completion out{entry.what.owner, {}, outcome::done, is_put(entry)};
   if (const auto* put = std::get_if<op::put>(&entry.what.what)) {
     out.serverid = put->message->serverid;
     out.result = entry.state == fate::annihilated ? outcome::annihilated
-                 : entry.state == fate::refused   ? outcome::full
+                 : entry.state == fate::removed   ? outcome::removed
                                                   : outcome::committed;
   } else if (const auto* remove = std::get_if<op::remove>(&entry.what.what)) {
     out.serverid = remove->serverid;
@@ -69,7 +73,9 @@ writer::writer(const environment& env, published_index& index,
     pace_(options.settle_after, options.journal_bytes),
     clock_(now(), state.newest_ms),
     next_sweep_(mono_now() + options.sweep_interval) {
-  state_.horizon = {now().wall << 16 | 0xffff, ~std::uint64_t{0}};
+  // Other nodes' clocks may be ahead of this one.
+  state_.horizon
+    = {std::max(now().wall, state.newest_ms) << 16 | 0xffff, ~std::uint64_t{0}};
   if (state_.next_sequence > 1)
     pace_.appended(state_.next_sequence - 1, mono_now());
   const auto txn = begin_read(env_.handle());
@@ -151,6 +157,8 @@ void writer::run() {
       break;
     step();
   }
+  for (auto late = queue_.take_late(); !late.empty(); late = queue_.take_late())
+    answer(late, true);
   if (failed_)
     return;
   try {
@@ -264,14 +272,14 @@ bool writer::has_work(std::span<const queued> batch, const extras& more) const {
   if (more.sweep || more.settle.records > 0 || !damage_.empty())
     return true;
   return std::any_of(batch.begin(), batch.end(), [](const auto& entry) {
-    if (std::holds_alternative<op::barrier>(entry.what.what))
+    if (is_barrier(entry))
       return false;
     return entry.state == fate::live || entry.state == fate::annihilated
            || entry.state == fate::met_put;
   });
 }
 
-void writer::write(std::span<const queued> batch, const extras& more,
+void writer::write(std::span<queued> batch, const extras& more,
                    core::instant now) {
   if (!has_work(batch, more)) {
     answer(batch, false);
@@ -281,7 +289,7 @@ void writer::write(std::span<const queued> batch, const extras& more,
   const auto expiry = clock_.paused() || now.wall < ttl ? core::wall_ms{0}
                                                         : now.wall - ttl;
   write_batch work{env_, index_.raw(), state_, buffers_};
-  for (const auto& entry : batch)
+  for (auto& entry : batch)
     work.apply(entry);
   if (hooks_.faults.confirm_before_commit) {
     answer(batch, false);
@@ -364,7 +372,9 @@ void writer::answer(std::span<const queued> batch, bool failed) {
 
 void writer::refuse_puts() {
   for (auto& entry : batch_)
-    if (is_put(entry) && entry.state == fate::live)
+    // The tombstone that removed one may be refused with this transaction.
+    if (is_put(entry)
+        && (entry.state == fate::live || entry.state == fate::removed))
       entry.state = fate::refused;
 }
 
@@ -393,7 +403,7 @@ void writer::retry_small(core::instant now) {
       if (!full)
         fail(error.what());
       for (auto& entry : part)
-        if (full && entry.state != fate::annihilated)
+        if (full && entry.state != fate::annihilated && !is_barrier(entry))
           entry.state = fate::refused;
       answer(part, !full);
     }

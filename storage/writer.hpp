@@ -71,8 +71,7 @@ private:
   void step();
   extras choose_extras(core::instant now);
   bool has_work(std::span<const queued> batch, const extras& more) const;
-  void write(std::span<const queued> batch, const extras& more,
-             core::instant now);
+  void write(std::span<queued> batch, const extras& more, core::instant now);
   void committed(write_batch& done);
   void answer(std::span<const queued> batch, bool failed);
   void refuse_puts();

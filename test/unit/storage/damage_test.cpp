@@ -164,3 +164,24 @@ TEST_CASE_METHOD(store_fixture, "verify notices wrong reference counts") {
   CHECK(report.problems[0].find("counts 2 references, has 1")
         != std::string::npos);
 }
+
+TEST_CASE_METHOD(store_fixture, "damaged tombstones and notes are reported") {
+  open();
+  const auto message = make_message("bob", 1);
+  run({op::remove{"bob", message->serverid, true}, op::note_peer{"n", "d", 1},
+       op::note_members{"n"}});
+  store.reset();
+  REQUIRE(damage(*this, [](const auto& all) { return all.removed; }) == 1);
+  REQUIRE(damage(*this, [](const auto& all) { return all.peers; }) == 1);
+  CHECK(verify(directory.data()).damaged == 2);
+  options.sweep_interval = core::milliseconds{10};
+  open();
+  CHECK(store->peers().empty());
+  // Until it is found the message stays removed.
+  while (store->status().quarantined == 0)
+    run({op::barrier{}});
+  CHECK(store->status().removals == 0);
+  CHECK(log.contains("damaged record in removed"));
+  store.reset();
+  CHECK(in_quarantine(*this) == 1);
+}

@@ -3,10 +3,12 @@
 #include "test/unit/storage/store_fixture.hpp"
 
 #include <catch2/catch.hpp>
+#include <lmdb.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -44,6 +46,15 @@ void overwrite_meta(store_fixture& on, std::string_view key,
   environment env{on.directory.data(), on.options, on.hooks, on.log};
   auto txn = begin_write(env.handle());
   put(txn.get(), env.all().meta, key, value);
+  commit(std::move(txn));
+}
+
+/// Takes the tables away that the first releases did not have.
+void make_old(store_fixture& on) {
+  environment env{on.directory.data(), on.options, on.hooks, on.log};
+  auto txn = begin_write(env.handle());
+  for (const auto young : {env.all().removed, env.all().peers})
+    REQUIRE(mdb_drop(txn.get(), young, 1) == 0);
   commit(std::move(txn));
 }
 
@@ -228,4 +239,55 @@ TEST_CASE_METHOD(store_fixture, "store begins anew after a cut first start") {
   }
   CHECK_THROWS_WITH(open(), Contains("MDB_INVALID"));
   CHECK(std::filesystem::file_size(data) == 8192);
+}
+
+TEST_CASE_METHOD(store_fixture, "store opens a folder of an earlier release") {
+  open();
+  const auto message = make_message("bob", 1);
+  put(message);
+  store.reset();
+  make_old(*this);
+  // Readers of other processes do without, until a node has opened it.
+  CHECK(verify(directory.data()).problems.empty());
+  CHECK(run_tool({"backup", directory.data(), directory.path() + "/copy"})
+        == 0);
+  CHECK(verify(directory.path() + "/copy").journal_records == 1);
+  open();
+  CHECK(pending("bob") == std::vector{message->serverid});
+  CHECK(store->peers().empty());
+  CHECK(store->list_bucket(core::bucket_of("bob")).removals.empty());
+  run({op::remove{"bob", message->serverid, true}, op::note_peer{"n", "d", 1},
+       op::note_members{"n"}});
+  reopen();
+  CHECK(store->status().removals == 1);
+  CHECK(store->peers().size() == 1);
+  CHECK(store->members() == "n");
+  // And they are in its backups.
+  const auto full = directory.path() + "/full";
+  CHECK(run_tool({"backup", directory.data(), full}) == 0);
+  CHECK(verify(full).problems.empty());
+  store.reset();
+  std::filesystem::remove_all(directory.data());
+  std::filesystem::rename(full, directory.data());
+  open();
+  CHECK(store->status().removals == 1);
+  CHECK(store->members() == "n");
+}
+
+TEST_CASE_METHOD(store_fixture,
+                 "store's commit counter never goes back on its own disk") {
+  open();
+  std::uint64_t last = 0;
+  std::vector<std::uint64_t> seen;
+  for (unsigned n = 1; n <= 20; ++n) {
+    put(make_message("bob", n));
+    // What has been told to others is on disk.
+    last = store->who().commits;
+    seen.push_back(last);
+    if (n % 5 == 0) {
+      reopen();
+      CHECK(store->who().commits >= last);
+    }
+  }
+  CHECK(std::is_sorted(seen.begin(), seen.end()));
 }

@@ -9,7 +9,7 @@
 
 // What the writer can do on this machine:
 //   storage_bench [seconds per run, default 5] [users, default 20000]
-// With 0 seconds only the start-up is measured.
+// With 0 seconds only start-up, tombstones and listings are measured.
 // Keeps 16,384 puts of 300-byte messages waiting, as a busy node does.
 
 namespace vartalap {
@@ -78,7 +78,7 @@ struct run_options {
 };
 
 constexpr std::size_t in_flight = 16384;
-constexpr std::size_t step = 512;
+constexpr unsigned step = 512;
 
 core::envelope_ptr bench_message(unsigned n, unsigned users) {
   auto out = std::make_shared<core::envelope>();
@@ -162,6 +162,110 @@ void run(const run_options& what, double seconds, unsigned users) {
   }
 }
 
+/// A store that confirms as fast as it can, filled through `fill`.
+struct bench_store {
+  explicit bench_store(core::milliseconds settle_after) {
+    options.settle_after = settle_after;
+    options.durability = core::durability_mode::relaxed;
+    options.max_bytes = 32 * core::GiB;
+    open();
+  }
+  void open() {
+    store.reset();
+    store = std::make_unique<storage::lmdb_store>(
+      directory.data(), options, core::milliseconds{1LL << 40}, 1, sink, log,
+      storage::store_hooks{});
+  }
+  /// `make(n)` gives the operations of one step.
+  template <class Make>
+  void fill(unsigned count, const Make& make) {
+    for (unsigned n = 0; n < count; ++n) {
+      std::vector<storage::request> batch;
+      for (auto& what : make(n))
+        batch.push_back({0, 0, std::move(what)});
+      sent += batch.size();
+      store->submit(std::move(batch));
+      if (sent > in_flight)
+        sink.wait_for(sent - in_flight);
+    }
+    sink.wait_for(sent);
+  }
+
+  test::temporary_directory directory;
+  test::recorded_log log;
+  core::storage_options options;
+  counting_sink sink;
+  std::unique_ptr<storage::store> store;
+  std::uint64_t sent = 0;
+};
+
+std::vector<storage::operation> puts(unsigned n) {
+  std::vector<storage::operation> out;
+  for (unsigned i = 0; i < step; ++i)
+    out.emplace_back(
+      storage::op::put{bench_message(n * step + i, 20'000), {}, false});
+  return out;
+}
+
+/// Removes of messages that are not there, remembered; forgotten again once
+/// `lag` more were removed, 0: never.
+std::vector<storage::operation> removes(unsigned n, unsigned lag) {
+  std::vector<storage::operation> out;
+  for (unsigned i = 0; i < step; ++i) {
+    const auto at = n * step + i;
+    const auto user = [](unsigned x) {
+      return "user" + std::to_string(x * 2654435761U % 20'000);
+    };
+    out.emplace_back(storage::op::remove{user(at), {1ULL << 56, at + 1}, true});
+    if (lag != 0 && at >= lag)
+      out.emplace_back(
+        storage::op::forget{user(at - lag), {1ULL << 56, at - lag + 1}, {}});
+  }
+  return out;
+}
+
+void tombstones(unsigned standing) {
+  bench_store on{core::milliseconds{3'600'000}};
+  on.fill(standing / step, [](unsigned n) { return removes(n, 0); });
+  const auto offset = standing / step;
+  const auto measure = [&](const char* name, unsigned steps, const auto& make) {
+    const auto start = clock::now();
+    const auto cpu = on.sink.writer_cpu();
+    on.fill(steps, make);
+    std::printf("%8u tombstones stand: %-26s %8.0f/s  %5.2f us CPU each\n",
+                standing, name,
+                steps * step / duration<double>{clock::now() - start}.count(),
+                (on.sink.writer_cpu() - cpu) * 1e6 / (steps * step));
+    std::fflush(stdout);
+  };
+  measure("put", 400, puts);
+  measure("remove and forget", 400,
+          [&](unsigned n) { return removes(offset + n, 4096); });
+  measure("remove", 400,
+          [&](unsigned n) { return removes(offset + 400 + n, 0); });
+}
+
+void listings(unsigned messages, bool settled) {
+  bench_store on{settled ? core::milliseconds{0}
+                         : core::milliseconds{3'600'000}};
+  on.fill(messages / step, puts);
+  while (settled && on.store->status().journal_records > 0)
+    std::this_thread::yield();
+  double longest = 0;
+  std::uint64_t found = 0;
+  const auto start = clock::now();
+  for (unsigned first = 0; first < 65'536; first += 1024) {
+    const auto began = clock::now();
+    for (const auto& one :
+         on.store->digests(static_cast<std::uint16_t>(first), 1024))
+      found += one.messages;
+    longest = std::max(longest, duration<double>{clock::now() - began}.count());
+  }
+  std::printf("digests of %lu messages in %s: %.3f s, longest slice %.4f s\n",
+              found, settled ? "mailboxes" : "the journal",
+              duration<double>{clock::now() - start}.count(), longest);
+}
+
 void start_up(unsigned messages, bool settled) {
   test::temporary_directory directory;
   test::recorded_log log;
@@ -222,6 +326,10 @@ int main(int argc, char** argv) {
     vartalap::run({"relaxed, settling after 1 s", mode::relaxed, ms{1000}, GiB},
                   seconds, users);
   }
+  for (unsigned standing : {0U, 100'000U, 1'000'000U})
+    vartalap::tombstones(standing);
+  vartalap::listings(400'000, false);
+  vartalap::listings(1'000'000, true);
   vartalap::start_up(400'000 / 512 * 512, false);
   vartalap::start_up(1'000'000 / 512 * 512, true);
 }

@@ -139,6 +139,37 @@ std::vector<core::server_id> store_fixture::pending(std::string_view user) {
   return out;
 }
 
+held_writer::held_writer(store_fixture& on)
+  : fixture_(on), gate_(std::make_shared<gate>()) {
+  fixture_.sink.on_completed
+    = [gate = gate_, opened = gate_->opened.get_future().share()] {
+        if (!std::exchange(gate->reached, true)) {
+          gate->closed.set_value();
+          opened.wait();
+        }
+      };
+  submit(std::vector<storage::operation>{
+    storage::op::put_device{"holder", {"d", 0, {}, 0}}});
+  gate_->closed.get_future().wait();
+}
+
+void held_writer::submit(std::vector<storage::operation> operations) {
+  std::vector<storage::request> batch;
+  for (auto& what : operations)
+    batch.push_back({0, 0, std::move(what)});
+  submit(std::move(batch));
+}
+
+void held_writer::submit(std::vector<storage::request> batch) {
+  fixture_.asked += batch.size();
+  fixture_.store->submit(std::move(batch));
+}
+
+void held_writer::release() {
+  gate_->opened.set_value();
+  fixture_.sink.wait_for(fixture_.asked);
+}
+
 core::wall_ms wall_now() {
   return static_cast<core::wall_ms>(
     std::chrono::duration_cast<core::milliseconds>(

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -99,6 +100,28 @@ struct store_fixture {
   storage::store_hooks hooks;
   std::unique_ptr<storage::store> store;
   std::size_t asked = 0; ///< operations submitted
+};
+
+/// Holds the writer at its next completion until released, so that what is
+/// submitted meanwhile meets in the queue.
+class held_writer {
+public:
+  explicit held_writer(store_fixture& on);
+  /// As owner 0 and shard 0.
+  void submit(std::vector<storage::operation> operations);
+  void submit(std::vector<storage::request> batch);
+  /// Lets the writer go on and waits for everything.
+  void release();
+
+private:
+  struct gate {
+    bool reached = false; ///< the writer's
+    std::promise<void> closed;
+    std::promise<void> opened;
+  };
+
+  store_fixture& fixture_;
+  std::shared_ptr<gate> gate_;
 };
 
 /// Milliseconds since the epoch.

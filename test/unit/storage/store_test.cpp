@@ -3,53 +3,16 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <future>
 
 using namespace vartalap;
 using namespace vartalap::storage;
+using test::held_writer;
 using test::make_message;
 using test::store_fixture;
 
 namespace {
 
 using ids = std::vector<core::server_id>;
-
-/// Holds the writer at its next completion until released, so that what is
-/// submitted meanwhile meets in the queue.
-class held_writer {
-public:
-  explicit held_writer(store_fixture& on) : fixture_(on) {
-    auto released = release_.get_future().share();
-    fixture_.sink.on_completed = [this, released] {
-      if (!std::exchange(reached_, true)) {
-        reached_promise_.set_value();
-        released.wait();
-      }
-    };
-    fixture_.asked += 1;
-    std::vector<request> first;
-    first.push_back({0, 0, op::put_device{"holder", {"d", 0, {}, 0}}});
-    fixture_.store->submit(std::move(first));
-    reached_promise_.get_future().wait();
-  }
-  void submit(std::vector<operation> operations) {
-    std::vector<request> batch;
-    for (auto& what : operations)
-      batch.push_back({0, 0, std::move(what)});
-    fixture_.asked += batch.size();
-    fixture_.store->submit(std::move(batch));
-  }
-  void release() {
-    release_.set_value();
-    fixture_.sink.wait_for(fixture_.asked);
-  }
-
-private:
-  store_fixture& fixture_;
-  bool reached_ = false;
-  std::promise<void> reached_promise_;
-  std::promise<void> release_;
-};
 
 } // namespace
 

@@ -5,10 +5,10 @@
 const cacheName = 'vartalap-page';
 const shell = [
   './', 'style.css', 'icon.svg',
-  ...['main', 'chat', 'contacts', 'conversation', 'dom', 'format', 'identity', 'message_list', 'sign_in', 'status']
-    .map((name) => `app/${name}.js`),
-  ...['index', 'backoff', 'client', 'connection', 'emitter', 'frames', 'history', 'inbox', 'indexed_db_store',
-    'memory_store', 'outbox', 'receipts', 'unit_of_work'].map((name) => `sdk/${name}.js`),
+  ...['main', 'chat', 'contacts', 'conversation', 'dom', 'format', 'identity', 'message_list', 'sign_in',
+    'status'].map((name) => `app/${name}.js`),
+  ...['index', 'addresses', 'backoff', 'client', 'connection', 'emitter', 'frames', 'history', 'inbox',
+    'indexed_db_store', 'memory_store', 'outbox', 'receipts', 'unit_of_work'].map((name) => `sdk/${name}.js`),
 ];
 const paths = new Set(shell.map((file) => new URL(file, self.registration.scope).pathname));
 

@@ -16,7 +16,7 @@ const rememberRepeats = 40 * 24 * 3600 * 1000;
  * for the person. Runs in browsers, and in Node with a WebSocket class given.
  *
  * Events (`client.on(name, listener)`):
- * - `state` `{name, retryAt?, code?, reason?}`: see Connection.
+ * - `state` `{name, url?, retryAt?, code?, reason?}`: see Connection. `open` `{url}`: connected to this address.
  * - `message` a message that came, was sent here, or was sent on another device of this user.
  * - `status` the message whose status changed: queued, sent (the server answers for it), delivered, read, failed.
  * - `removed` a failed message that was discarded. `conversation` a new or changed conversation.
@@ -36,18 +36,20 @@ export class VartalapClient extends Emitter {
   #loaded = null;
 
   /**
-   * options: `url` (`ws://host:port`), `user`, `device`; `store` (default: memory only);
+   * options: `url` (`ws://host:port`), or `urls`, those of several nodes of one cluster, the first to begin with: a
+   * lost connection goes on with the next; `user`, `device`; `store` (default: memory only);
    * `getToken({renew}) → token or undefined`; `WebSocket`, `clock`, `random`, `uuid` (defaults: the platform's);
    * `probe(wsUrl)` (see Connection); `mirror` and `receipts` (default true); `maxContentBytes` (65,536).
    */
   constructor(options) {
     super();
-    const problem = checkName(options.user);
+    const urls = options.urls ?? [options.url];
+    const problem = checkName(options.user) || checkUrls(urls);
     if (problem) throw new Error(problem);
     this.#options = {
       device: 'default', store: new MemoryStore(), WebSocket: globalThis.WebSocket, clock: systemClock,
       random: Math.random, uuid: () => crypto.randomUUID(), getToken: () => undefined, probe: async () => true,
-      mirror: true, receipts: true, maxContentBytes: 65_536, ...options,
+      mirror: true, receipts: true, maxContentBytes: 65_536, ...options, urls,
     };
     this.#assemble();
   }
@@ -88,6 +90,13 @@ export class VartalapClient extends Emitter {
   close() {
     this.#connection.stop();
     this.#options.store.close();
+  }
+
+  /** The nodes of the cluster changed: connects to these from the next attempt on. */
+  setUrls(urls) {
+    const problem = checkUrls(urls);
+    if (problem) throw new Error(problem);
+    this.#connection.setUrls(urls);
   }
 
   /** The network or a person's attention came back: test the connection, or try again at once. */
@@ -175,13 +184,14 @@ export class VartalapClient extends Emitter {
   }
 
   #assemble() {
-    const { store, clock, uuid, user, receipts, WebSocket, random, probe } = this.#options;
+    const { store, clock, uuid, user, receipts, WebSocket, random, probe, urls } = this.#options;
     const emit = (name, payload) => this.emit(name, payload);
     const storageFailed = (error) => emit('error', { code: 'storage', message: String(error?.message ?? error) });
     this.#steps = new Steps(store);
     this.#history = new History({ store, emit });
     this.#connection = new Connection({
-      makeUrl: (renew) => this.#makeUrl(renew), protocols: ['vartalap.json'], WebSocket, clock, random, probe,
+      urls, makeUrl: (url, renew) => this.#makeUrl(url, renew), protocols: ['vartalap.json'], WebSocket, clock, random,
+      probe,
     });
     const send = (text) => this.#connection.send(text);
     this.#outbox = new Outbox({ send, clock });
@@ -194,14 +204,15 @@ export class VartalapClient extends Emitter {
       emit, send, storageFailed,
     });
     this.#connection.on('state', (state) => emit('state', state));
-    this.#connection.on('open', () => this.#opened());
+    this.#connection.on('open', (open) => this.#opened(open));
     this.#connection.on('close', (close) => this.#closed(close));
     this.#connection.on('frame', (text) => this.#frame(text));
   }
 
-  #opened() {
+  #opened(open) {
     this.#outbox.opened();
     this.#receipts.opened();
+    this.emit('open', open);
   }
 
   #closed({ code }) {
@@ -249,11 +260,17 @@ export class VartalapClient extends Emitter {
     }
   }
 
-  async #makeUrl(renew) {
-    const { url, user, device, getToken } = this.#options;
+  async #makeUrl(url, renew) {
+    const { user, device, getToken } = this.#options;
     const token = await getToken({ renew });
     const query = new URLSearchParams({ user, device, ack: 'true', client_ack: 'true' });
     if (token) query.set('access_token', token);
     return `${url}/v1.0/wss/?${query}`;
   }
+}
+
+function checkUrls(urls) {
+  const known = Array.isArray(urls) && urls.length > 0
+    && urls.every((url) => typeof url === 'string' && /^wss?:\/\//.test(url));
+  return known ? '' : 'The address of a server is needed, such as url: "wss://chat.example.org" (or urls: […]).';
 }

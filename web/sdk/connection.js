@@ -1,3 +1,4 @@
+import { Addresses } from './addresses.js';
 import { backoff, closeAction } from './backoff.js';
 import { Emitter } from './emitter.js';
 
@@ -7,41 +8,56 @@ const pongTimeout = 10_000;
 const stableAfter = 5_000;
 
 /**
- * One WebSocket at a time, kept open: connects, notices silence, reconnects as the close-code table says.
+ * One WebSocket at a time, kept open: connects, notices silence, reconnects as the close-code table says, with the next
+ * address where there are several.
  *
- * Events: `open`, `frame` (text), `close`, and `state` with
- * `{name, retryAt?, code?, reason?}`; name is one of idle, connecting, connected, waiting (next attempt at retryAt),
- * replaced, refused (the server found a defect in this client), unauthorized, paused.
+ * Events: `open` `{url}`, `frame` (text), `close`, and `state` with
+ * `{name, url?, retryAt?, code?, reason?}`; name is one of idle, connecting, connected, waiting (next attempt at
+ * retryAt), replaced, refused (the server found a defect in this client), unauthorized, paused. `url` is the address
+ * that it is connected to, or that it tries now or next.
  */
 export class Connection extends Emitter {
   state = { name: 'idle' };
 
   #options;
+  #addresses;
   #socket = null;
   #attempt = 0;
   #lastHeard = 0;
   #timers = new Map();
   /** Counts sockets, so that what an abandoned one still says is not heard. */
   #generation = 0;
+  /** Counts what makes an older answer about the credentials worthless: a start, a stop, an open connection. */
+  #episode = 0;
   #renewToken = false;
 
   /**
-   * options: `makeUrl(renewToken) → Promise<url>`, `protocols`, `WebSocket`, `clock`, `random`, and
+   * options: `urls`, the addresses of servers that are as good as each other, the first to begin with;
+   * `makeUrl(address, renewToken) → Promise<url>`, `protocols`, `WebSocket`, `clock`, `random`, and
    * `probe(url) → Promise<boolean>`: false when the server refuses this user's credentials.
    */
   constructor(options) {
     super();
     this.#options = options;
+    this.#addresses = new Addresses(options.urls, options.random);
+  }
+
+  /** From now on these are the addresses; an open connection stays as it is. */
+  setUrls(urls) {
+    this.#addresses.replace(urls);
+    if (this.state.name === 'waiting') this.#setState({ ...this.state, url: this.#addresses.current });
   }
 
   start() {
     if (this.#socket || this.#timers.has('retry') || this.state.name === 'connecting') return;
     this.#attempt = 0;
+    this.#episode += 1;
     this.#open();
   }
 
   /** Closes and stays closed until start(). */
   stop() {
+    this.#episode += 1;
     this.#abandon(1000);
     this.#setState({ name: 'paused' });
   }
@@ -66,15 +82,17 @@ export class Connection extends Emitter {
   async #open() {
     this.#generation += 1;
     const generation = this.#generation;
-    this.#setState({ name: 'connecting' });
+    const address = this.#addresses.current;
+    this.#setState({ name: 'connecting', url: address });
     let url;
     let socket;
     try {
-      url = await this.#options.makeUrl(this.#renewToken);
+      url = await this.#options.makeUrl(address, this.#renewToken);
       if (generation !== this.#generation) return;
       socket = new this.#options.WebSocket(url, this.#options.protocols);
     } catch {
-      if (generation === this.#generation) this.#wait();
+      // No server had a part in it: no reason to turn to another, nor to hurry.
+      if (generation === this.#generation) this.#wait(backoff(this.#attempt, this.#options.random));
       return;
     }
     this.#renewToken = false;
@@ -82,19 +100,20 @@ export class Connection extends Emitter {
     const ifCurrent = (action) => (event) => {
       if (generation === this.#generation) action(event);
     };
-    socket.onopen = ifCurrent(() => this.#opened());
+    socket.onopen = ifCurrent(() => this.#opened(address));
     socket.onmessage = ifCurrent((event) => this.#heard(event.data));
     socket.onclose = ifCurrent((event) => this.#closed(event.code, event.reason, url));
     this.#arm('handshake', handshakeTimeout, () => this.#closed(1006, '', url));
   }
 
-  #opened() {
+  #opened(url) {
+    this.#episode += 1;
     this.#clear('handshake');
     this.#lastHeard = this.#options.clock.now();
     this.#arm('stable', stableAfter, () => { this.#attempt = 0; });
     this.#armPing(pingInterval);
-    this.#setState({ name: 'connected' });
-    this.emit('open');
+    this.#setState({ name: 'connected', url });
+    this.emit('open', { url });
   }
 
   #heard(data) {
@@ -112,29 +131,33 @@ export class Connection extends Emitter {
       this.#setState({ name: action, code, reason });
     } else if (action === 'renew') {
       this.#renewToken = true;
-      this.#wait(wait, { code, reason });
-    } else if (wasOpen) {
-      this.#wait(wait, { code, reason });
+      this.#wait(wait ?? backoff(this.#attempt, this.#options.random), { code, reason });
     } else {
-      this.#askWhy(url, { code, reason });
+      this.#waitForNext(wait, { code, reason });
+      if (!wasOpen) this.#askWhy(url);
     }
   }
 
   /** A browser does not tell why a handshake failed: bad credentials are worth no second attempt, so ask. */
-  async #askWhy(url, details) {
-    this.#wait(undefined, details);
-    const generation = this.#generation;
+  async #askWhy(url) {
+    const episode = this.#episode;
     const accepted = await this.#options.probe(url).catch(() => true);
-    if (generation !== this.#generation || accepted) return;
+    if (episode !== this.#episode || accepted) return;
     this.#abandon();
     this.#setState({ name: 'unauthorized' });
   }
 
-  #wait(wait, details = {}) {
-    const ms = wait ?? backoff(this.#attempt, this.#options.random);
+  /** The next attempt goes to the next address: after `wait`, or as soon as is fair to the servers. */
+  #waitForNext(wait, details) {
+    const ms = wait ?? this.#addresses.waitBefore(this.#attempt);
+    this.#addresses.next();
+    this.#wait(ms, details);
+  }
+
+  #wait(ms, details = {}) {
     this.#attempt += 1;
     this.#arm('retry', ms, () => this.#open());
-    this.#setState({ name: 'waiting', retryAt: this.#options.clock.now() + ms, ...details });
+    this.#setState({ name: 'waiting', url: this.#addresses.current, retryAt: this.#options.clock.now() + ms, ...details });
   }
 
   #armPing(ms) {

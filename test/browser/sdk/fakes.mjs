@@ -140,7 +140,7 @@ export function harness(options = {}) {
     uuid: () => { ids += 1; return `${prefix}${ids}`; }, ...options, clock, store, WebSocket: Socket,
   });
   const events = {};
-  for (const name of ['state', 'message', 'status', 'removed', 'conversation', 'typing', 'pending', 'notification', 'error']) {
+  for (const name of ['state', 'open', 'message', 'status', 'removed', 'conversation', 'typing', 'pending', 'notification', 'error']) {
     events[name] = [];
     client.on(name, (payload) => events[name].push(payload));
   }

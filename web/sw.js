@@ -5,7 +5,7 @@
 const cacheName = 'vartalap-page';
 const shell = [
   './', 'style.css', 'icon.svg',
-  ...['main', 'chat', 'contacts', 'conversation', 'dom', 'format', 'identity', 'message_list', 'sign_in',
+  ...['main', 'chat', 'contacts', 'conversation', 'dom', 'format', 'identity', 'message_list', 'nodes', 'sign_in',
     'status'].map((name) => `app/${name}.js`),
   ...['index', 'addresses', 'backoff', 'client', 'connection', 'emitter', 'frames', 'history', 'inbox',
     'indexed_db_store', 'memory_store', 'outbox', 'receipts', 'unit_of_work'].map((name) => `sdk/${name}.js`),

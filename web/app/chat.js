@@ -17,14 +17,14 @@ export class Chat {
   #typing = new Map();
   #scheduled = false;
 
-  /** `keeps`: whether messages outlive the page. */
-  constructor(client, { keeps }) {
+  /** `keeps`: whether messages outlive the page; `nodes`: how the servers are called (see Nodes). */
+  constructor(client, { keeps, nodes }) {
     this.#client = client;
     this.#contacts = new ContactList({
       user: client.user, onOpen: (id) => this.#go(id), onAdd: (name) => this.#add(name),
     });
     this.#conversation = new ConversationView(client, { onBack: () => this.#back() });
-    this.#status = new StatusView(client);
+    this.#status = new StatusView(client, nodes);
     this.#listen();
     if (!keeps) this.#status.notice('This browser does not keep messages when the page is closed.');
     byId('kept').hidden = !keeps;
@@ -36,6 +36,11 @@ export class Chat {
     byId('my-name').textContent = this.#client.user;
     this.#followHash();
     if (!this.#open) byId('add-name').focus();
+  }
+
+  /** There is news of the cluster's nodes. */
+  nodesChanged() {
+    this.#status.refresh();
   }
 
   #listen() {

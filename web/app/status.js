@@ -2,18 +2,27 @@ import { announce, byId } from './dom.js';
 import { plural } from './format.js';
 import { leave } from './identity.js';
 
+const movedShown = 10_000;
+
 /** Says in words how the connection is, and what a person can do about it. */
 export class StatusView {
   #client;
+  #nodes;
   #ticker = null;
   #action = null;
   #notice = '';
   #spoken = '';
   /** True from a lost connection until the next good one, through all attempts. */
   #lost = false;
+  /** The address of the last good connection. */
+  #last;
+  /** Names of the nodes between which the chat moved, `{from, to}`, while the person is told. */
+  #moved = null;
 
-  constructor(client) {
+  constructor(client, nodes) {
     this.#client = client;
+    this.#nodes = nodes;
+    client.on('open', ({ url }) => this.#opened(url));
     client.on('state', () => this.#paint());
     client.on('pending', () => this.#paint());
     client.on('error', (error) => this.#error(error));
@@ -31,6 +40,28 @@ export class StatusView {
   /** Shows `words` until the person has read them. */
   notice(words) {
     this.#notice = words;
+    this.#paint();
+  }
+
+  /** The names of nodes may have changed. */
+  refresh() {
+    this.#paint();
+  }
+
+  #opened(url) {
+    const [from, to] = [this.#nodes.nameOf(this.#last), this.#nodes.nameOf(url)];
+    this.#last = url;
+    if (!from || !to || from === to) return;
+    const moved = { from, to };
+    this.#moved = moved;
+    announce(movedTitle(moved), 'announce-state');
+    this.#paint();
+    setTimeout(() => this.#hide(moved), movedShown);
+  }
+
+  #hide(moved) {
+    if (this.#moved !== moved) return;
+    this.#moved = null;
     this.#paint();
   }
 
@@ -81,6 +112,13 @@ export class StatusView {
     if (this.#notice) {
       return { title: 'Please note.', text: this.#notice, mood: 'wait', actionWords: 'Close', action: () => this.notice('') };
     }
+    if (view.mood === 'good' && this.#moved) {
+      const moved = this.#moved;
+      return {
+        title: movedTitle(moved), text: `The connection to ${moved.from} ended; this chat goes on over ${moved.to}.`,
+        mood: 'good', actionWords: 'Close', action: () => this.#hide(moved),
+      };
+    }
     return view;
   }
 
@@ -91,13 +129,15 @@ export class StatusView {
   }
 
   #describe(state) {
+    const node = this.#nodes.nameOf(state.url);
     const views = {
       idle: () => ({ mood: 'wait', short: 'Starting…' }),
       connecting: () => ({
-        mood: 'wait', short: 'Connecting…', spoken: '', ...(this.#lost && { title: lostTitle(), text: this.#kept() }),
+        mood: 'wait', short: node ? `Connecting to ${node}…` : 'Connecting…', spoken: '',
+        ...(this.#lost && { title: this.#lostTitle(), text: this.#kept() }),
       }),
-      connected: () => ({ mood: 'good', short: 'Connected' }),
-      waiting: () => this.#waiting(state),
+      connected: () => ({ mood: 'good', short: node ? `Connected to ${node}` : 'Connected' }),
+      waiting: () => this.#waiting(state, node),
       paused: () => ({
         mood: 'off', short: 'Disconnected by you', title: 'You pulled the plug.', text: this.#kept(),
         actionWords: 'Connect again', action: () => this.#client.connect(),
@@ -116,16 +156,23 @@ export class StatusView {
     return views[state.name]();
   }
 
-  #waiting(state) {
+  #waiting(state, node) {
     const seconds = Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000));
-    const when = seconds > 0 ? `Reconnecting in ${seconds} s…` : 'Reconnecting…';
+    const trying = node ? `Trying ${node}` : 'Reconnecting';
+    const when = seconds > 0 ? `${trying} in ${seconds} s…` : `${trying}…`;
     return {
-      mood: 'wait', short: when, spoken: `${lostTitle()} Reconnecting.`, counting: true, title: lostTitle(),
+      mood: 'wait', short: when, spoken: `${this.#lostTitle()} Reconnecting.`, counting: true, title: this.#lostTitle(),
       text: `${when} ${this.#kept()}`, actionWords: 'Try now', action: () => this.#client.checkNow(),
     };
   }
+
+  #lostTitle() {
+    if (!navigator.onLine) return 'You are offline.';
+    const node = this.#nodes.nameOf(this.#last);
+    return node ? `Connection to ${node} lost.` : 'Connection lost.';
+  }
 }
 
-function lostTitle() {
-  return navigator.onLine ? 'Connection lost.' : 'You are offline.';
+function movedTitle({ from, to }) {
+  return `Moved from ${from} to ${to}.`;
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds vartalap and runs it.
 #   ./run.sh                 builds, then serves cluster.toml and the web client
+#   ./run.sh cluster         builds, then serves three nodes on this machine
+#   ./run.sh cluster n2      serves one of them, after it was killed
 #   ./run.sh build           only builds: build/release/vartalap
 #   ./run.sh load --help     builds, then runs any other command of the binary
 set -euo pipefail
@@ -21,6 +23,19 @@ case ${1:-} in
     say "serving $root/cluster.toml; open http://127.0.0.1:8080/ (Ctrl-C ends)"
     cd "$root"
     exec "$binary" serve --config cluster.toml
+    ;;
+  cluster)
+    case ${2:-} in
+      '' | n[0-9]*)
+        # shellcheck source=deploy/cluster.sh
+        source "$root/deploy/cluster.sh"
+        cd "$root"
+        if [ $# -gt 1 ]; then run_one_node "$2"; else run_cluster; fi
+        ;;
+      *)
+        exec "$binary" "$@"
+        ;;
+    esac
     ;;
   -h | --help)
     exec "$binary" --help

@@ -1,6 +1,7 @@
 #include "actors/http_api.hpp"
 
 #include "actors/refusals.hpp"
+#include "net/address.hpp"
 #include "net/api_json.hpp"
 
 #include <sys/random.h>
@@ -48,6 +49,12 @@ bool is_allowed(std::string_view method, std::string_view allowed) {
   return false;
 }
 
+/// True for a loopback address with a port: "127.0.0.1:8081".
+bool names_loopback(std::string_view text) {
+  const auto address = net::parse_address(text);
+  return address && address->is_loopback() && address->port() != 0;
+}
+
 /// 128 random bits as 32 hex digits; empty where the system has none.
 std::string make_accesskey() {
   std::array<unsigned char, 16> bytes{};
@@ -84,12 +91,13 @@ http_api::http_api(node_context& node, net::authenticator& who)
 const http_api::route* http_api::find_route(std::string_view path) {
   using api = http_api;
   static constexpr auto later = &api::not_in_this_version;
-  static const std::array<route, 16> routes{{
+  static const std::array<route, 17> routes{{
     {"/messages", false, "GET, POST", &api::list_messages, &api::post_messages},
     {"/messages/ack", false, "POST", &api::acknowledge_messages},
     {"/sync", false, "POST", &api::sync},
     {"/auth", false, {}, nullptr},
     {"/login", false, "POST", &api::login},
+    {"/nodes", false, "GET", &api::list_nodes},
     {"/profile", false, "GET", &api::profile},
     {"/profile/get", false, "GET", &api::profile},
     {"/profile/user/sync", false, {}, later},
@@ -137,8 +145,8 @@ void http_api::handle(std::shared_ptr<net::http_request> request,
     return call->refuse(403, "forbidden",
                         "this page's origin may not call: add it to "
                         "auth.allowed_origins");
-  if (where->serve == &http_api::login)
-    return login(call);
+  if (where->serve == &http_api::login || where->serve == &http_api::list_nodes)
+    return (this->*where->serve)(call);
   authenticate(call, *where);
 }
 
@@ -193,6 +201,25 @@ void http_api::login(const http_call_ptr& call) {
     });
   };
   tell(shard.router, std::move(ask));
+}
+
+void http_api::list_nodes(const http_call_ptr& call) {
+  // Whoever asks needs no credentials, so a stranger must not learn internal
+  // addresses from the answer: it is given only where all of them are loopback
+  // (a development cluster) and to who is on this machine, not behind a proxy.
+  std::vector<net::api::node_line> lines;
+  for (const auto& one : node_.options.nodes)
+    if (names_loopback(one.client))
+      lines.push_back({one.name, "ws://" + one.client});
+  const auto& asked = call->request();
+  const bool proxied = !asked.header("x-forwarded-for").empty()
+                       || !asked.header("forwarded").empty();
+  if (lines.size() != node_.options.nodes.size() || proxied
+      || !names_loopback(asked.header("host")))
+    return call->refuse(404, "forbidden",
+                        "addresses of nodes are told on loopback only: give "
+                        "clients the address of the cluster's proxy");
+  call->answer(200, net::api::nodes_body(lines, node_.name));
 }
 
 void http_api::refuse_device(http_call& call) {

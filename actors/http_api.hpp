@@ -34,6 +34,7 @@ private:
 
   // Everything else (http_api.cpp)
   void login(const http_call_ptr& call);
+  void list_nodes(const http_call_ptr& call);
   void profile(const http_call_ptr& call);
   void list_devices(const http_call_ptr& call);
   void change_one_device(const http_call_ptr& call);

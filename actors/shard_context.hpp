@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,7 @@ struct node_context {
   std::atomic<core::attachment_id> last_attachment{0};
   /// Decides about the cluster; null where this node is all of it.
   caf::actor cluster{};
+  std::string name{}; ///< of this node, as in cluster.toml
 
   /// The shard on which a user's delivery actor runs.
   shard_context& shard_of(std::string_view user) const;

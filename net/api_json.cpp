@@ -286,6 +286,22 @@ std::string profile_body(std::string_view username) {
   return out;
 }
 
+std::string nodes_body(std::span<const node_line> nodes,
+                       std::string_view node) {
+  std::string out = "{\"nodes\":[";
+  for (const auto& one : nodes) {
+    out += out.back() == '[' ? "{\"name\":" : ",{\"name\":";
+    json::append_string(one.name, out);
+    out += ",\"url\":";
+    json::append_string(one.url, out);
+    out += '}';
+  }
+  out += "],\"node\":";
+  json::append_string(node, out);
+  out += '}';
+  return out;
+}
+
 std::string devices_body(std::span<const device_line> devices) {
   std::string out = "[";
   for (const auto& one : devices) {

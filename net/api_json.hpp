@@ -99,6 +99,16 @@ std::string login_body(std::string_view username, std::string_view accesskey,
 /// {"username":…}
 std::string profile_body(std::string_view username);
 
+/// One entry of GET /nodes.
+struct node_line {
+  std::string name;
+  std::string url; ///< where its WebSockets are: "ws://127.0.0.1:8081"
+};
+
+/// {"nodes":[{"name":…,"url":…},…],"node":…}
+/// @param node The name of the node that answers.
+std::string nodes_body(std::span<const node_line> nodes, std::string_view node);
+
 /// One entry of GET /devices.
 struct device_line {
   std::string name;

@@ -5,6 +5,7 @@
 #include "runtime/admin.hpp"
 #include "runtime/admin_token.hpp"
 #include "runtime/cluster_json.hpp"
+#include "runtime/cluster_origins.hpp"
 #include "runtime/config.hpp"
 #include "runtime/host_facts.hpp"
 #include "runtime/metrics_collect.hpp"
@@ -106,6 +107,7 @@ private:
   core::log_port& log_;
   process_metrics& metrics_;
   core::limit_options admin_limits_;
+  core::auth_options client_auth_; ///< takes the pages of other nodes too
   std::vector<std::unique_ptr<net::shard>> shards_;
   net::shard admin_shard_;
   std::thread admin_thread_;
@@ -161,7 +163,7 @@ node::impl::impl(core::cluster_options options, const std::string& name,
   : options_(std::move(options)), me_(find_node(options_, name)),
     config_file_(std::move(config_file)), log_(log), metrics_(metrics),
     admin_limits_(limits_of_admin(options_.limits)),
-    shards_(make_shards(options_.runtime)),
+    client_auth_(options_.auth), shards_(make_shards(options_.runtime)),
     admin_shard_(static_cast<unsigned>(shards_.size()), core::microseconds{0}),
     events_(log_), store_(storage::store::open(
                      me_.data, options_.storage, options_.delivery.ttl,
@@ -171,6 +173,8 @@ node::impl::impl(core::cluster_options options, const std::string& name,
                                                             workers_, log_,
                                                             rates_,   {},
                                                             {},       {}} {
+  client_auth_.allowed_origins = cluster_origins(options_);
+  context_.name = me_.name;
   start_actors();
   try {
     start_ports();
@@ -211,7 +215,7 @@ void node::impl::start_ports() {
   gateway_ = std::make_unique<actors::client_gateway>(*system_, context_,
                                                       files_, who_);
   clients_ = std::make_unique<net::listener>(pointers(shards_), me_.client,
-                                             options_.limits, options_.auth,
+                                             options_.limits, client_auth_,
                                              who_, *gateway_, log_);
   admin_hooks hooks;
   hooks.ready = [this] { return why_not_ready(); };

@@ -261,7 +261,7 @@ TEST_CASE("CLIENT_ACK and state frames acknowledge over HTTP too") {
   CHECK(left[0].id == "m3");
 }
 
-TEST_CASE("every call needs a credential, login excepted") {
+TEST_CASE("every call needs a credential, login and nodes excepted") {
   server_process server;
   struct call {
     const char* method;
@@ -297,6 +297,34 @@ TEST_CASE("GET /auth answers a proxy's question, with any method") {
     CHECK(answer.status == 401);
     CHECK(answer.body == "{}");
   }
+}
+
+TEST_CASE("GET /nodes tells who is on this machine where the nodes are") {
+  server_process server;
+  const auto here = "127.0.0.1:" + std::to_string(server.port());
+  for (const auto* path : {"/nodes", "/v1.0/nodes/"}) {
+    INFO(path);
+    const auto answer = get(server, "", path);
+    CHECK(answer.status == 200);
+    CHECK(answer.body
+          == R"({"nodes":[{"name":"n1","url":"ws://)" + here
+               + R"("}],"node":"n1"})");
+  }
+  CHECK(post(server, "alice", "/nodes", "{}").status == 405);
+}
+
+TEST_CASE("GET /nodes tells nobody behind a proxy, nor a foreign page") {
+  server_process server;
+  const auto status = [&](const std::string& headers) {
+    return raw_http(server.port(), "GET /nodes HTTP/1.1\r\n" + headers + "\r\n")
+      .status;
+  };
+  CHECK(status("Host: localhost:8081\r\n") == 200);
+  CHECK(status("Host: chat.example.org\r\n") == 404);
+  CHECK(status("Host: 10.0.0.1:8081\r\n") == 404);
+  CHECK(status("Host: 127.0.0.1:1\r\nX-Forwarded-For: 192.0.2.1\r\n") == 404);
+  CHECK(status("Host: 127.0.0.1:1\r\nForwarded: for=192.0.2.1\r\n") == 404);
+  CHECK(status("Host: 127.0.0.1:1\r\nOrigin: http://evil.example\r\n") == 403);
 }
 
 TEST_CASE("POST /login believes a name, and makes the device known") {

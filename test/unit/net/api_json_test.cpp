@@ -180,6 +180,11 @@ TEST_CASE("api bodies are the JSON of the protocol") {
   REQUIRE(api::page_body({}, false) == R"({"messages":[],"more":false})");
   REQUIRE(api::acks_body(frames)
           == R"({"acks":["{\"id\":\"m1\"}","{\"id\":\"m2\"}"]})");
+  const std::vector<api::node_line> nodes{{"n1", "ws://127.0.0.1:8081"},
+                                          {"n2", "ws://127.0.0.1:8082"}};
+  REQUIRE(api::nodes_body(nodes, "n2")
+          == R"({"nodes":[{"name":"n1","url":"ws://127.0.0.1:8081"},)"
+             R"({"name":"n2","url":"ws://127.0.0.1:8082"}],"node":"n2"})");
   REQUIRE(api::acknowledged_body(3) == R"({"acknowledged":3})");
   REQUIRE(api::login_body("a\"b", "key", true)
           == R"({"status":true,"username":"a\"b","accesskey":"key",)"

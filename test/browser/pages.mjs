@@ -45,8 +45,10 @@ export class Window {
     return this.page;
   }
 
-  connected() {
-    return this.page.locator('#connection', { hasText: /^Connected$/ }).waitFor();
+  /** Waits until the page says so; with the name of a node where there are several. */
+  connected(node) {
+    const words = node ? `Connected to ${node}` : 'Connected';
+    return this.page.locator('#connection', { hasText: new RegExp(`^${words}$`) }).waitFor();
   }
 
   async openConversation(name) {

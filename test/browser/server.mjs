@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -19,7 +20,21 @@ async function freePorts(count) {
   return ports;
 }
 
-/** One vartalap node on free loopback ports with data of its own, that can be killed and started again. */
+/** Nodes n1, n2, … on free loopback ports: what cluster.toml says of them, and where they are. */
+async function planNodes(folder, count) {
+  const ports = await freePorts(3 * count);
+  return Array.from({ length: count }, (_, index) => {
+    const [client, admin, peer] = ports.slice(3 * index, 3 * index + 3);
+    const name = `n${index + 1}`;
+    const lines = [
+      '[[node]]', `name = "${name}"`, `client = "127.0.0.1:${client}"`, `admin = "127.0.0.1:${admin}"`,
+      `peer = "127.0.0.1:${peer}"`, `data = ${JSON.stringify(path.join(folder, name))}`, '',
+    ];
+    return { name, lines, origin: `http://127.0.0.1:${client}`, admin: `http://127.0.0.1:${admin}` };
+  });
+}
+
+/** One vartalap node with data of its own, that can be killed and started again. */
 export class Server {
   #folder;
   #process = null;
@@ -27,25 +42,42 @@ export class Server {
   #admin;
 
   static async start() {
-    const server = new Server();
-    server.#folder = await mkdtemp(path.join(tmpdir(), 'vartalap-browser-'));
-    const [client, admin, peer] = await freePorts(3);
-    server.origin = `http://127.0.0.1:${client}`;
-    server.#admin = `http://127.0.0.1:${admin}`;
-    await writeFile(path.join(server.#folder, 'cluster.toml'), [
-      '[cluster]', 'name = "browser-test"', '',
-      '[[node]]', 'name = "n1"', `client = "127.0.0.1:${client}"`, `admin = "127.0.0.1:${admin}"`,
-      `peer = "127.0.0.1:${peer}"`, `data = ${JSON.stringify(path.join(server.#folder, 'n1'))}`, '',
+    const [server] = await Server.startCluster(1);
+    return server;
+  }
+
+  /** `count` nodes of one cluster, each message on two of them; all are ready. */
+  static async startCluster(count) {
+    const folder = await mkdtemp(path.join(tmpdir(), 'vartalap-browser-'));
+    const nodes = await planNodes(folder, count);
+    await writeFile(path.join(folder, 'secret'), randomBytes(32).toString('hex'), { mode: 0o600 });
+    await writeFile(path.join(folder, 'cluster.toml'), [
+      '[cluster]', 'name = "browser-test"', ...(count > 1 ? ['secret_file = "secret"', '', '[replication]', 'replicas = 1'] : []),
+      '', ...nodes.flatMap(({ lines }) => lines),
       '[auth]', 'mode = "none"', '',
       '[runtime]', `web = ${JSON.stringify(path.join(root, 'web'))}`, '',
     ].join('\n'));
-    await server.restart();
-    return server;
+    const servers = nodes.map(({ name, origin, admin }) => {
+      const server = new Server();
+      server.#folder = folder;
+      server.name = name;
+      server.origin = origin;
+      server.#admin = admin;
+      return server;
+    });
+    try {
+      await Promise.all(servers.map((server) => server.restart()));
+    } catch (error) {
+      await Promise.all(servers.map((server) => server.stop()));
+      throw error;
+    }
+    return servers;
   }
 
   /** Starts the node and waits until it says that it is ready. */
   async restart() {
-    const child = spawn(binary, ['serve', '--config', path.join(this.#folder, 'cluster.toml')], {
+    const config = path.join(this.#folder, 'cluster.toml');
+    const child = spawn(binary, ['serve', '--config', config, '--node', this.name], {
       cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
@@ -62,13 +94,13 @@ export class Server {
     await Promise.race([this.#ready(), gone]);
   }
 
-  /** kill -9; resolves when the process is gone. */
-  async kill() {
+  /** kill -9, or another end; resolves when the process is gone. */
+  async kill(signal = 'SIGKILL') {
     const child = this.#process;
     this.#process = null;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await exit;
   }
 

@@ -167,14 +167,12 @@ std::vector<storage::completion> replicated_store::take_ready() {
 
 void replicated_store::refuse(const ticket& which,
                               std::vector<storage::completion>& out) {
+  // What is on disks stays: another home may have counted a copy of it by now,
+  // and promised it. At worst it comes as a repeat.
   out.push_back({which.owner, which.serverid, storage::outcome::full, true});
-  // What is on this disk goes with the refusal: the sender comes again.
-  const auto& user = std::get<op::put>(which.what).message->to;
-  store_remove(0, op::remove{user, which.serverid});
 }
 
 void replicated_store::carry_out(std::vector<storage::completion>& out) {
-  // Refusing adds effects while these are looked at.
   const auto effects = std::exchange(effects_, {});
   for (const auto& effect : effects) {
     const auto number

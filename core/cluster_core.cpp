@@ -26,7 +26,7 @@ std::uint64_t cluster_core::ask(request what) {
 }
 
 void cluster_core::tell_all(const cluster_message& message) {
-  for (node_index peer = 0; peer < peers_.size(); ++peer)
+  for (node_index peer = 0; peer < node_count(); ++peer)
     if (peer != me_ && peers_[peer].live)
       port_.send(peer, message);
 }
@@ -34,7 +34,7 @@ void cluster_core::tell_all(const cluster_message& message) {
 say::status cluster_core::status() const {
   say::status out;
   out.phase = phase_;
-  for (node_index peer = 0; peer < peers_.size(); ++peer)
+  for (node_index peer = 0; peer < node_count(); ++peer)
     if (peer != me_ && peers_[peer].live)
       out.reaches.push_back(peer);
   out.in_step = am_in_step();
@@ -145,7 +145,7 @@ bool cluster_core::is_in_step(node_index peer) const {
 }
 
 bool cluster_core::am_in_step() const {
-  for (node_index peer = 0; peer < peers_.size(); ++peer) {
+  for (node_index peer = 0; peer < node_count(); ++peer) {
     const auto& it = peers_[peer];
     if (peer != me_
         && (!it.live || !it.pass_out || it.wants_pass || !it.urgent.empty()))
@@ -160,7 +160,7 @@ void cluster_core::look_at_phase(instant now) {
   const auto waited = now.mono - started_;
   auto all_live = true;
   auto in_step = true;
-  for (node_index peer = 0; peer < peers_.size(); ++peer) {
+  for (node_index peer = 0; peer < node_count(); ++peer) {
     if (peer == me_)
       continue;
     all_live = all_live && peers_[peer].live;
@@ -213,7 +213,7 @@ bool cluster_core::is_empty() const {
   if (phase_ != node_phase::draining || !releasing_.empty())
     return false;
   auto any_other = false;
-  for (node_index peer = 0; peer < peers_.size(); ++peer)
+  for (node_index peer = 0; peer < node_count(); ++peer)
     any_other = any_other
                 || (peer != me_ && peers_[peer].live
                     && peers_[peer].phase == node_phase::serving);
@@ -255,7 +255,7 @@ void cluster_core::tick(instant now) {
       && urgent_since_ != mono_time::max()) {
     urgent_since_ = mono_time::max();
     for (const auto bucket : std::exchange(stored_for_others_, {}))
-      for (node_index peer = 0; peer < peers_.size(); ++peer)
+      for (node_index peer = 0; peer < node_count(); ++peer)
         if (peer != me_ && peers_[peer].live && concerns(bucket, peer))
           peers_[peer].urgent.insert(bucket);
   }

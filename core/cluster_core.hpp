@@ -61,7 +61,8 @@ public:
   void link_down(node_index peer, instant now);
   void received(node_index peer, cluster_message message, instant now);
 
-  void sums_read(std::uint64_t request, std::vector<say::bucket_sum> sums,
+  void sums_read(std::uint64_t request,
+                 const std::vector<say::bucket_sum>& sums,
                  std::vector<bucket_id> with_removals, instant now);
   void bucket_read(std::uint64_t request, say::listing content, instant now);
   void copied(std::uint64_t request, bool ok, instant now);
@@ -177,6 +178,9 @@ private:
   void handle(node_index peer, say::listing& what, instant now);
   void handle(node_index peer, say::wants& what, instant now);
   void handle(node_index peer, say::pass_done& what, instant now);
+  node_index node_count() const noexcept {
+    return static_cast<node_index>(peers_.size());
+  }
   void tell_all(const cluster_message& message);
   say::status status() const;
   void tell_status();

@@ -49,7 +49,7 @@ void cluster_core::recompute(instant now) {
     const auto bucket = static_cast<bucket_id>(b);
     auto best = no_node;
     std::uint64_t epoch = 0;
-    for (node_index node = 0; node < peers_.size(); ++node)
+    for (node_index node = 0; node < node_count(); ++node)
       if (peers_[node].live && !claims_[node].empty()
           && claims_[node][b] > epoch) {
         best = node;
@@ -85,7 +85,7 @@ void cluster_core::publish() {
   next->me = me_;
   next->owners = owners_;
   next->calm = am_in_step();
-  for (node_index node = 0; node < peers_.size(); ++node) {
+  for (node_index node = 0; node < node_count(); ++node) {
     const auto& it = peers_[node];
     next->live.push_back(it.live);
     next->counts.push_back(it.live && it.trusted);
@@ -112,7 +112,7 @@ node_index cluster_core::successor(bucket_id bucket) const {
     }
     if (!peers_[node].live || peers_[node].phase != node_phase::serving)
       continue;
-    for (node_index other = 0; other < peers_.size(); ++other) {
+    for (node_index other = 0; other < node_count(); ++other) {
       const auto& it = peers_[other];
       if (other == me_ || other == node || !it.live)
         continue;
@@ -180,7 +180,7 @@ void cluster_core::ask_for_takeovers(instant now) {
     if (!has_claim && where_->line(bucket).front() != owner)
       wanted[owner].push_back(bucket);
   }
-  for (node_index peer = 0; peer < peers_.size(); ++peer) {
+  for (node_index peer = 0; peer < node_count(); ++peer) {
     auto& it = peers_[peer];
     const auto found = wanted.find(peer);
     if (found == wanted.end()) {

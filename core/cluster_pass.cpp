@@ -28,7 +28,7 @@ bool cluster_core::is_mine_to_keep(bucket_id bucket) const {
 }
 
 void cluster_core::run_passes(instant now) {
-  for (node_index peer = 0; peer < peers_.size(); ++peer) {
+  for (node_index peer = 0; peer < node_count(); ++peer) {
     auto& it = peers_[peer];
     if (peer == me_ || !it.live || !it.now.is_idle())
       continue;
@@ -81,7 +81,7 @@ void cluster_core::advance(node_index peer, instant now) {
 }
 
 void cluster_core::sums_read(std::uint64_t number,
-                             std::vector<say::bucket_sum> sums,
+                             const std::vector<say::bucket_sum>& sums,
                              std::vector<bucket_id> with_removals, instant) {
   const auto found = requests_.find(number);
   if (found == requests_.end())

@@ -41,7 +41,7 @@ unsigned replicator::promised(const pending& one) const noexcept {
   return n;
 }
 
-unsigned replicator::done(const pending& one) const noexcept {
+unsigned replicator::committed_copies(const pending& one) const noexcept {
   unsigned n = 0;
   for (const auto& each : one.copies)
     n += each.where == holder::done && view_->counts[each.node] ? 1U : 0U;
@@ -149,7 +149,7 @@ void replicator::look_at(std::uint64_t ticket, mono_time now,
     return;
   }
   const auto has_enough = ask_more(one, ticket, now, out);
-  const auto copies = done(one);
+  const auto copies = committed_copies(one);
   const auto is_short = !has_enough && copies >= promised(one);
   if (is_short && !rules_.accept_when_short) {
     out.emplace_back(replicate::refused{ticket});

@@ -127,7 +127,7 @@ private:
   void settle(std::uint64_t ticket, node_index node, holder::state how,
               mono_time now, replicator_effects& out);
   unsigned promised(const pending& one) const noexcept;
-  unsigned done(const pending& one) const noexcept;
+  unsigned committed_copies(const pending& one) const noexcept;
 
   replication_rules rules_;
   cluster_view_ptr view_;

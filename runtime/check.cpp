@@ -28,7 +28,8 @@ int run_check(const check_request& request, std::ostream& out,
     for (const auto& warning : host_warnings(host, result.options))
       err << "warning: node " << node.name << ": " << warning << '\n';
   }
-  out << request.config << ": ok, " << result.options.nodes.size() << " node ("
+  out << request.config << ": ok, " << result.options.nodes.size()
+      << (result.options.nodes.size() == 1 ? " node (" : " nodes (")
       << result.options.nodes.front().name << ", clients on "
       << result.options.nodes.front().client << ")\n";
   return 0;

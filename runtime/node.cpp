@@ -5,6 +5,7 @@
 #include "runtime/admin.hpp"
 #include "runtime/admin_token.hpp"
 #include "runtime/cluster_json.hpp"
+#include "runtime/cluster_metrics.hpp"
 #include "runtime/cluster_origins.hpp"
 #include "runtime/config.hpp"
 #include "runtime/host_facts.hpp"
@@ -280,6 +281,8 @@ void node::impl::collect(process_metrics& into) {
              R"(kind="connection")");
   }
   publish(into, store_->status());
+  if (cluster_)
+    publish(into, cluster_->look());
   publish_process(into);
   into.set("ready", why_not_ready().empty() ? 1 : 0);
   into.set("shards", static_cast<double>(shards_.size()));

@@ -23,7 +23,7 @@ void replicator::set_view(cluster_view_ptr view, mono_time now,
     auto is_shaken = one.is_removal && !view_->calm;
     for (auto& each : one.copies)
       if (each.where == holder::asked && !view_->live[each.node]) {
-        each.where = holder::failed;
+        each.where = holder::lost;
         is_shaken = true;
       }
     if (is_shaken)
@@ -37,7 +37,7 @@ void replicator::set_view(cluster_view_ptr view, mono_time now,
 unsigned replicator::promised(const pending& one) const noexcept {
   unsigned n = 0;
   for (const auto& each : one.copies)
-    n += each.where != holder::failed && view_->counts[each.node] ? 1U : 0U;
+    n += each.where != holder::lost && view_->counts[each.node] ? 1U : 0U;
   return n;
 }
 
@@ -125,7 +125,7 @@ void replicator::committed(std::uint64_t ticket, node_index node, mono_time now,
 
 void replicator::failed(std::uint64_t ticket, node_index node, mono_time now,
                         replicator_effects& out) {
-  settle(ticket, node, holder::failed, now, out);
+  settle(ticket, node, holder::lost, now, out);
 }
 
 // Decides what has become of it, once something has changed.
@@ -141,7 +141,7 @@ void replicator::look_at(std::uint64_t ticket, mono_time now,
       [](const auto& each) { return each.where == holder::done; });
     const auto any = std::any_of(
       one.copies.begin(), one.copies.end(),
-      [](const auto& each) { return each.where == holder::failed; });
+      [](const auto& each) { return each.where == holder::lost; });
     if (all && view_->calm)
       out.emplace_back(replicate::forget{ticket});
     if (all || any || !view_->calm)
@@ -210,7 +210,7 @@ void replicator::tick(mono_time now, replicator_effects& out) {
     for (auto& each : one.copies)
       if (each.where == holder::asked && now - each.since >= rules_.patience) {
         each.where
-          = holder::failed; // It may still come: `committed` counts it.
+          = holder::lost; // It may still come: `committed` counts it.
         is_late = true;
       }
     if (is_late)

@@ -111,7 +111,7 @@ public:
 private:
   struct holder {
     node_index node = no_node;
-    enum state : std::uint8_t { asked, done, failed } where = asked;
+    enum state : std::uint8_t { asked, done, lost } where = asked;
     mono_time since{};
   };
   struct pending {

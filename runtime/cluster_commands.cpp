@@ -30,6 +30,19 @@ std::vector<core::node_options> chosen(const core::cluster_options& options,
   return {find_node(options, name)};
 }
 
+/// Reads the configuration and chooses the nodes; says why it cannot.
+bool read_nodes(const cluster_request& request, core::cluster_options& options,
+                std::vector<core::node_options>& nodes) {
+  try {
+    options = load_config(request.config);
+    nodes = chosen(options, request.node);
+    return true;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return false;
+  }
+}
+
 std::string text_of(const rapidjson::Value& in, const char* key) {
   return in.HasMember(key) && in[key].IsString() ? in[key].GetString() : "";
 }
@@ -134,13 +147,8 @@ void add_cluster_options(CLI::App& app, cluster_request& request) {
 int run_cluster_status(const cluster_request& request) {
   core::cluster_options options;
   std::vector<core::node_options> nodes;
-  try {
-    options = load_config(request.config);
-    nodes = chosen(options, request.node);
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
+  if (!read_nodes(request, options, nodes))
     return 2;
-  }
   auto well = true;
   for (const auto& node : nodes) {
     const auto answer = ask_admin(node, options.auth, "GET", "/cluster");
@@ -193,13 +201,8 @@ int run_drain(const cluster_request& request) {
 int run_top(const cluster_request& request) {
   core::cluster_options options;
   std::vector<core::node_options> nodes;
-  try {
-    options = load_config(request.config);
-    nodes = chosen(options, request.node);
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
+  if (!read_nodes(request, options, nodes))
     return 2;
-  }
   const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(
     std::chrono::duration<double>(std::max(request.every, 0.1)));
   std::map<std::string, std::map<std::string, double>> before;

@@ -209,8 +209,7 @@ void replicator::tick(mono_time now, replicator_effects& out) {
     auto is_late = false;
     for (auto& each : one.copies)
       if (each.where == holder::asked && now - each.since >= rules_.patience) {
-        each.where
-          = holder::lost; // It may still come: `committed` counts it.
+        each.where = holder::lost; // It may still come: `committed` counts it.
         is_late = true;
       }
     if (is_late)

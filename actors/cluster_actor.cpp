@@ -49,14 +49,19 @@ caf::actor cluster_actor::me() {
 }
 
 caf::behavior cluster_actor::make_behavior() {
+  owner_ = ++context_.last_owner;
+  context_.deliveries.emplace(owner_, me());
+  hellos_.resize(settings_.links.size());
   core_ = std::make_unique<core::cluster_core>(
     settings_.where, settings_.me, settings_.rules, *this, context_.now());
-  publish(core_->view());
   after_event();
   context_.home.timers().arm(*this, context_.home.now() + tick_every);
   return {
     [this](const link_is_up& what) {
-      core_->link_up(what.peer, is_trusted(what.hello), context_.now());
+      const auto trusted = is_trusted(what.hello);
+      hellos_[what.peer]
+        = {what.hello.node_uuid, what.hello.disk_uuid, what.hello.commits};
+      core_->link_up(what.peer, trusted, context_.now());
       after_event();
     },
     [this](const link_is_down& what) {
@@ -68,8 +73,8 @@ caf::behavior cluster_actor::make_behavior() {
       after_event();
     },
     [this](sums_are_read& what) {
-      core_->sums_read(what.request, what.sums, std::move(what.with_removals),
-                       context_.now());
+      core_->sums_read(what.request, std::move(what.sums),
+                       std::move(what.with_removals), context_.now());
       after_event();
     },
     [this](bucket_is_read& what) {
@@ -79,10 +84,13 @@ caf::behavior cluster_actor::make_behavior() {
     [this](copies_are_read& what) { on_copies_read(what); },
     [this](const copies_stored& what) { on_stored(what); },
     [this](const buckets_released& what) { on_released(what); },
-    [this](const foreign_stored& what) {
-      core_->stored_foreign(what.bucket, context_.now());
+    [this](const keep_buckets& what) {
+      for (const auto bucket : what.buckets)
+        core_->keeps(bucket, context_.now());
       after_event();
     },
+    [this](const fence_passed& what) { on_fence_passed(what); },
+    [this](const storage_done&) { on_barrier(); },
     [this](timer_due) { on_tick(); },
     [this](const look_at_cluster& what) { what.answer(core_->look()); },
     [this](drain_node& what) {
@@ -92,6 +100,7 @@ caf::behavior cluster_actor::make_behavior() {
     },
     [this](const end_cluster& what) {
       context_.home.timers().cancel(*this);
+      context_.deliveries.erase(owner_);
       settings_.links.clear();
       settings_.phase_changed = nullptr;
       quit();
@@ -121,13 +130,27 @@ bool cluster_actor::is_trusted(const net::peer::hello& hello) {
                  + std::to_string(hello.commits) + ")"
              : std::string(" has another disk than before"))
         + "; what it lacks is copied to it before its copies count again");
-  if (is_new)
-    known.push_back({hello.node_uuid, hello.disk_uuid, hello.commits});
-  else
-    *at = {hello.node_uuid, hello.disk_uuid, hello.commits};
-  context_.store_here(
-    0, op::note_peer{hello.node_uuid, hello.disk_uuid, hello.commits});
   return is_intact;
+}
+
+/// What a peer has lost is known until it is repaired: its disk is noted once
+/// its copies count.
+void cluster_actor::note_trusted(const core::cluster_view& view) {
+  for (std::size_t i = 0; i < view.counts.size(); ++i) {
+    if (!view.counts[i] || !hellos_[i])
+      continue;
+    const auto note = *std::exchange(hellos_[i], std::nullopt);
+    auto& known = settings_.peers;
+    const auto at = std::find_if(
+      known.begin(), known.end(),
+      [&](const auto& each) { return each.node_uuid == note.node_uuid; });
+    if (at == known.end())
+      known.push_back(note);
+    else
+      *at = note;
+    context_.store_here(
+      0, op::note_peer{note.node_uuid, note.disk_uuid, note.commits});
+  }
 }
 
 void cluster_actor::send(core::node_index peer, core::cluster_message message) {
@@ -135,6 +158,7 @@ void cluster_actor::send(core::node_index peer, core::cluster_message message) {
 }
 
 void cluster_actor::publish(core::cluster_view_ptr view) {
+  note_trusted(*view);
   const auto ties = std::make_shared<const cluster_ties>(
     cluster_ties{std::move(view), settings_.links, settings_.rules.replicas});
   for (const auto& shard : context_.node.shards)
@@ -158,11 +182,36 @@ void cluster_actor::on_released(const buckets_released& what) {
   after_event();
 }
 
+void cluster_actor::read(std::function<void()> what) {
+  reads_.push_back(std::move(what));
+  start_reads();
+}
+
+void cluster_actor::start_reads() {
+  if (!fenced_.empty() || reads_.empty())
+    return;
+  fenced_ = std::exchange(reads_, {});
+  ++last_fence_;
+  fences_left_ = context_.node.shards.size();
+  for (const auto& shard : context_.node.shards)
+    tell(shard->router, fence{last_fence_});
+}
+
+void cluster_actor::on_fence_passed(const fence_passed& what) {
+  if (what.number == last_fence_ && --fences_left_ == 0)
+    context_.store_here(owner_, op::barrier{});
+}
+
+void cluster_actor::on_barrier() {
+  for (auto& each : std::exchange(fenced_, {}))
+    context_.node.workers.post(std::move(each));
+  start_reads();
+}
+
 void cluster_actor::read_sums(std::uint64_t request, core::bucket_id first,
                               std::uint32_t count) {
-  context_.node.workers.post([&store = context_.node.store,
-                              &log = context_.node.log, self = me(), request,
-                              first, count] {
+  read([&store = context_.node.store, &log = context_.node.log, self = me(),
+        request, first, count] {
     sums_are_read out;
     out.request = request;
     try {
@@ -181,9 +230,8 @@ void cluster_actor::read_sums(std::uint64_t request, core::bucket_id first,
 }
 
 void cluster_actor::read_bucket(std::uint64_t request, core::bucket_id bucket) {
-  context_.node.workers.post([&store = context_.node.store,
-                              &log = context_.node.log, self = me(), request,
-                              bucket] {
+  read([&store = context_.node.store, &log = context_.node.log, self = me(),
+        request, bucket] {
     bucket_is_read out;
     out.request = request;
     out.content.bucket = bucket;
@@ -203,9 +251,8 @@ void cluster_actor::copy(std::uint64_t request, core::node_index peer,
   std::map<std::string, std::vector<core::server_id>> by_user;
   for (const auto& one : messages)
     by_user[one.user].push_back(one.serverid);
-  context_.node.workers.post([&store = context_.node.store,
-                              &log = context_.node.log, self = me(), request,
-                              peer, by_user = std::move(by_user)]() mutable {
+  read([&store = context_.node.store, &log = context_.node.log, self = me(),
+        request, peer, by_user = std::move(by_user)]() mutable {
     copies_are_read out;
     out.request = request;
     out.peer = peer;
@@ -282,13 +329,14 @@ void cluster_actor::apply(std::uint64_t request,
       op::remove remove;
       remove.user = one.user;
       remove.serverid = one.serverid;
-      remove.remember = true;
+      remove.remember = storage::remembrance::if_held;
       all.emplace_back(one.user, std::move(remove));
     } else {
       op::erase_device erase;
       erase.user = one.user;
       erase.device = one.device;
-      erase.remember_at = one.at;
+      erase.at = one.at;
+      erase.remember = storage::remembrance::if_held;
       all.emplace_back(one.user, std::move(erase));
     }
   }
@@ -338,6 +386,11 @@ void cluster_actor::drop(const std::vector<say::message_mark>& messages) {
     remove.serverid = one.serverid;
     context_.store_here(0, std::move(remove));
   }
+}
+
+void cluster_actor::drop_devices(const std::vector<say::device_of>& devices) {
+  for (const auto& one : devices)
+    context_.store_here(0, op::drop_device{one.user, one.record});
 }
 
 void cluster_actor::forget(const std::vector<say::removal>& removals) {

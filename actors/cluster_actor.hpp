@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -71,8 +72,14 @@ private:
              const std::vector<core::say::removal>& removals,
              const std::vector<core::say::device_of>& devices) override;
   void drop(const std::vector<core::say::message_mark>& messages) override;
+  void drop_devices(const std::vector<core::say::device_of>& devices) override;
   void forget(const std::vector<core::say::removal>& removals) override;
 
+  void read(std::function<void()> what);
+  void start_reads();
+  void on_fence_passed(const fence_passed& what);
+  void on_barrier();
+  void note_trusted(const core::cluster_view& view);
   bool is_trusted(const net::peer::hello& hello);
   void on_copies_read(copies_are_read& result);
   void on_stored(const copies_stored& what);
@@ -105,6 +112,17 @@ private:
   std::uint64_t last_group_ = 0;
   std::unordered_map<const void*, std::size_t> releases_; ///< → shards left
   std::function<void()> drained_;
+  std::uint64_t owner_ = 0; ///< as storage knows it
+
+  // Reads that are to see what was decided before: once the routers have the
+  // last view, and storage what was in its queue by then.
+  std::vector<std::function<void()>> reads_;  ///< that came meanwhile
+  std::vector<std::function<void()>> fenced_; ///< that wait now
+  std::uint64_t last_fence_ = 0;
+  std::size_t fences_left_ = 0;
+
+  /// By node: its last hello, until it is noted.
+  std::vector<std::optional<storage::peer_note>> hellos_;
 };
 
 } // namespace vartalap::actors

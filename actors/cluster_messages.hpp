@@ -113,10 +113,23 @@ struct copies_stored {
   std::vector<std::uint64_t> failed;
 };
 
-/// router -> cluster: copies for others were stored here.
-struct foreign_stored {
-  core::bucket_id bucket = 0;
+/// router -> cluster: what was stored for these has to be carried on to others
+/// (core::cluster_core::keeps).
+struct keep_buckets {
+  std::vector<core::bucket_id> buckets;
 };
+
+/// cluster -> routers, answered by `fence_passed`: whatever was decided under
+/// the views that were sent before is in storage's queue.
+struct fence {
+  std::uint64_t number = 0;
+};
+struct fence_passed {
+  std::uint64_t number = 0;
+};
+
+/// router -> delivery: this node knows all devices of the user from now on.
+struct devices_known {};
 
 /// gate -> link: a peer says hello.
 struct peer_greets {
@@ -203,7 +216,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::merge_copy)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::send_copies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::tell_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::copies_stored)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::foreign_stored)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::keep_buckets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::fence)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::fence_passed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::devices_known)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_greets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_dialed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::tunnel_ended)

@@ -33,6 +33,7 @@ connection_actor::connection_actor(caf::actor_config& config,
   attachment_->id = ++context_.node.last_attachment;
   attachment_->user = client_.user;
   attachment_->device = client_.device;
+  attachment_->came_by.opened = context_.ids.next(context_.now().wall).high;
 }
 
 connection_actor::~connection_actor() = default;
@@ -303,6 +304,11 @@ void connection_actor::on_close(close_connection how) {
       refuse_frame({}, core::refusal::forbidden,
                    "this user has as many devices as allowed: remove one");
       return session_->close(net::close_code::policy, "too many devices");
+    case core::effect::close_reason::superseded:
+      return session_->close(net::close_code::going_away,
+                             "a newer connection of this device is open on "
+                             "another node",
+                             1000);
     case core::effect::close_reason::erased:
       return session_->close(net::close_code::token_expired,
                              "this device was removed");

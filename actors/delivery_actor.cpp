@@ -1,6 +1,7 @@
 #include "actors/delivery_actor.hpp"
 
 #include "actors/cluster_messages.hpp"
+#include "actors/replicated_store.hpp"
 
 #include <caf/actor_cast.hpp>
 
@@ -26,6 +27,8 @@ delivery_actor::delivery_actor(caf::actor_config& config,
   : pinned_actor(config, context.home), context_(context), owner_(owner),
     mailbox_(std::move(user), context.mailboxes),
     waiting_(std::make_unique<std::vector<std::function<void()>>>()) {
+  if (context_.copies && !context_.copies->knows_devices(mailbox_.user()))
+    mailbox_.know_all_devices(false, context_.now(), context_.effects);
 }
 
 delivery_actor::~delivery_actor() = default;
@@ -85,6 +88,7 @@ void delivery_actor::on_snapshot(const snapshot_loaded& loaded) {
     return;
   }
   mailbox_.open(std::move(*loaded.snapshot), context_.now());
+  context_.open_mailboxes.emplace(owner_, &mailbox_);
   const auto events = std::move(waiting_);
   for (auto& event : *events)
     event();
@@ -111,7 +115,7 @@ void delivery_actor::on_attach(const attach_device& what) {
   tell(what.where->connection,
        attached{caf::actor_cast<caf::actor>(this), what.where->id});
   mailbox_.attach(what.where->device, what.where->id, context_.now(),
-                  context_.effects);
+                  context_.effects, what.where->came_by);
   carry_out();
 }
 
@@ -363,6 +367,13 @@ caf::behavior delivery_actor::make_behavior() {
         on_merge(kept->what);
       });
     },
+    [this](devices_known) {
+      ++handled_;
+      when_open([this] {
+        mailbox_.know_all_devices(true, context_.now(), context_.effects);
+        carry_out();
+      });
+    },
     [this](leave_mailbox) {
       ++handled_;
       when_open([this] { on_leave(); });
@@ -374,6 +385,7 @@ caf::behavior delivery_actor::make_behavior() {
     [this](retire) {
       context_.home.timers().cancel(*this);
       context_.deliveries.erase(owner_);
+      context_.open_mailboxes.erase(owner_);
       quit();
     },
   };

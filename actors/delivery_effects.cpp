@@ -107,7 +107,9 @@ void delivery_actor::carry_out_storage(core::mailbox_effect& what) {
   else if (auto* record = as<effect::put_device>(what))
     context_.store(owner_, op::put_device{user, std::move(record->record)});
   else if (auto* gone = as<effect::erase_device>(what))
-    context_.store(owner_, op::erase_device{user, std::move(gone->name)});
+    context_.store(owner_, op::erase_device{user, std::move(gone->name),
+                                            gone->last_seen,
+                                            storage::remembrance::none});
   else if (std::holds_alternative<effect::clear_offline>(what))
     // Nobody waits for it: the mailbox counts it as done at once.
     context_.store(0, op::clear_offline{user});
@@ -148,7 +150,7 @@ void delivery_actor::on_merge(storage::operation& what) {
   else if (const auto* merged = std::get_if<op::merge_device>(&what))
     mailbox_.merge_device(merged->record, now, out);
   else if (const auto* erase = std::get_if<op::erase_device>(&what))
-    mailbox_.remove_device(erase->device, now, out);
+    mailbox_.merge_device_removal(erase->device, now, out);
   carry_out();
 }
 

@@ -27,14 +27,16 @@ net::peer_message to_item(copy_item& item) {
     return peer::copy_put{ticket, put->raise_offline, std::move(put->acked),
                           put->message};
   if (auto* remove = std::get_if<op::remove>(&item.what))
-    return peer::copy_remove{ticket, remove->user, remove->serverid};
+    return peer::copy_remove{ticket, remove->user, remove->serverid,
+                             remove->remember != storage::remembrance::none};
   if (auto* ack = std::get_if<op::ack>(&item.what))
     return peer::copy_ack{ticket, ack->user, ack->serverid, ack->device};
   if (auto* put = std::get_if<op::put_device>(&item.what))
     return peer::copy_device{ticket, put->user, put->record};
   if (auto* erase = std::get_if<op::erase_device>(&item.what))
-    return peer::copy_erase_device{ticket, erase->user, erase->device,
-                                   erase->remember_at};
+    return peer::copy_erase_device{
+      ticket, erase->user, erase->device, erase->at,
+      erase->remember != storage::remembrance::none};
   if (auto* clear = std::get_if<op::clear_offline>(&item.what))
     return peer::copy_clear_offline{ticket, clear->user};
   // Tombstones, merged records and barriers concern this disk alone.
@@ -54,7 +56,8 @@ caf::message_handler link_actor::asking_behavior() {
     },
     [this](const attach_device& what) {
       const auto& where = what.where;
-      if (!say(peer::attach{where->id, where->user, where->device}))
+      if (!say(peer::attach{where->id, where->user, where->device,
+                            where->came_by.opened}))
         return tell(router_of(where->user),
                     attach_again{where, settings_.peer});
       here_[where->id] = {where};

@@ -104,6 +104,8 @@ void link_actor::heard(peer::attach& what) {
   where->user = std::move(what.user);
   where->device = std::move(what.device);
   where->connection = me();
+  where->came_by
+    = {static_cast<std::uint16_t>(settings_.peer + 1), what.opened};
   theirs_[where->id] = what.attachment;
   auto& one = there_[what.attachment];
   if (one.where) {
@@ -226,6 +228,8 @@ void link_actor::heard(peer::copy_remove& what) {
   op::remove remove;
   remove.user = what.user;
   remove.serverid = what.serverid;
+  if (what.remember)
+    remove.remember = storage::remembrance::if_held;
   store_copy(what.user, what.ticket, std::move(remove));
 }
 
@@ -243,7 +247,9 @@ void link_actor::heard(peer::copy_erase_device& what) {
   op::erase_device erase;
   erase.user = what.user;
   erase.device = std::move(what.device);
-  erase.remember_at = what.at;
+  erase.at = what.at;
+  erase.remember = what.remember ? storage::remembrance::if_held
+                                 : storage::remembrance::none;
   store_copy(what.user, what.ticket, std::move(erase));
 }
 

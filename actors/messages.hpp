@@ -46,6 +46,7 @@ struct attachment {
   std::string user;
   std::string device;
   caf::actor connection;
+  core::connection_origin came_by; ///< node 0: this one
   /// Ordinal of the last delivery that has left the connection's output.
   std::atomic<std::uint64_t> written{0};
   /// When that was, in us of the monotonic clock; stored before `written`.

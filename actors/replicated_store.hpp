@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/cluster_messages.hpp"
+#include "core/recent_removals.hpp"
 #include "core/replicator.hpp"
 #include "core/units.hpp"
 #include "storage/store.hpp"
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -22,8 +24,12 @@ public:
   /// Hands an operation to this node's storage under this owner.
   using local_store = std::function<void(std::uint64_t, storage::operation)>;
 
+  /// What the mailbox of this owner knows of its user's devices.
+  using device_source
+    = std::function<std::vector<core::device_record>(std::uint64_t)>;
+
   replicated_store(unsigned shard, const core::replication_rules& rules,
-                   local_store local);
+                   local_store local, device_source devices);
 
   void set_ties(cluster_ties_ptr ties, core::mono_time now);
 
@@ -31,9 +37,25 @@ public:
   void store(std::uint64_t owner, storage::operation what, core::mono_time now,
              core::wall_ms wall);
 
+  /// core::cluster_view::knows_devices; false before the first view.
+  bool knows_devices(std::string_view user) const;
+
+  /// What a peer wants stored is about to be. Removals are noted; a copy of
+  /// what was removed lately becomes its removal, which is remembered.
+  /// @returns False where it became one: nobody is to deliver it.
+  bool admit(storage::operation& what, core::mono_time now);
+
+  /// Whether this message was removed in the last seconds.
+  bool was_removed(core::server_id serverid) const noexcept {
+    return recent_.has(serverid);
+  }
+
+  /// Buckets for core::cluster_core::keeps since the last call.
+  std::vector<core::bucket_id> take_keeps();
+
   /// What local storage has done: keeps back what waits for copies, and adds
   /// what needed them and is through, in `out`.
-  void completed(const storage::completion& one, core::mono_time now,
+  void completed(const storage::completion& one,
                  std::vector<storage::completion>& out);
 
   /// What a peer has done. Completions that this brings go to `out`.
@@ -55,26 +77,35 @@ private:
   struct ticket {
     std::uint64_t owner = 0;
     core::server_id serverid;
-    storage::operation what; ///< to be sent to whoever takes another's place
+    /// Of a put: to be sent to whoever takes another's place. Of a removal:
+    /// what forgets it.
+    storage::operation what;
     bool is_put = false;
     bool here = false; ///< this node has committed it
   };
 
   void store_put(std::uint64_t owner, storage::op::put put,
                  core::mono_time now);
-  void store_remove(std::uint64_t owner, storage::op::remove remove);
+  void end_put(core::server_id serverid);
+  template <class T>
+  void store_removal(std::uint64_t owner, T removal, storage::op::forget after);
+  void remember_recent();
+  void remember(const core::say::removal& what);
   void store_change(std::uint64_t owner, storage::operation what,
                     core::bucket_id bucket);
   void carry_out(std::vector<storage::completion>& out);
   void refuse(const ticket& which, std::vector<storage::completion>& out);
   void send(core::node_index to, std::uint64_t number,
-            const storage::operation& what);
+            const storage::operation& what, std::uint64_t owner = 0);
   std::uint64_t next_number() noexcept;
 
   unsigned shard_;
   core::replicator replicator_;
   local_store local_;
+  device_source devices_;
   cluster_ties_ptr ties_;
+  core::recent_removals recent_;
+  std::vector<core::bucket_id> keeps_;
   std::uint64_t last_number_ = 0;
   std::unordered_map<std::uint64_t, ticket> tickets_;
   std::unordered_map<core::server_id, std::uint64_t> puts_; ///< → ticket

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -95,8 +96,14 @@ private:
   void on_release(release_buckets& what);
   void released_one(std::string_view user);
   void on_given_back(given_back& what);
+
+  // router_copies.cpp
   void on_copies(store_copies& what);
   void on_storage(const storage_done& what);
+  void on_peer_stored(const copies_stored& what);
+  void merge(storage::operation what, std::vector<core::bucket_id>& keeps);
+  void tell_keeps(std::vector<core::bucket_id> more = {});
+
   void on_tick();
   void tick_soon();
   void look_at_clock();
@@ -109,6 +116,7 @@ private:
   // In a cluster:
   struct stored_copy {
     std::uint64_t ticket = 0;
+    std::optional<storage::operation> what; ///< for the mailbox to follow
     decltype(store_copies::done) done;
   };
   struct releasing {

@@ -33,20 +33,6 @@ bool is_from_peer(const submission& item) {
   return item.origin && origin_of(item.origin).token != 0;
 }
 
-const std::string& user_of(const storage::operation& what) {
-  static const std::string nobody;
-  return std::visit(
-    [](const auto& one) -> const std::string& {
-      if constexpr (requires { one.message; })
-        return one.message->to;
-      else if constexpr (requires { one.user; })
-        return one.user;
-      else
-        return nobody;
-    },
-    what);
-}
-
 void give_up(acknowledge& what) {
   if (what.not_home)
     what.not_home();
@@ -289,6 +275,7 @@ void router_actor::on_ties(ties_changed& what) {
   const auto& view = *ties_->view;
   context_.copies->set_ties(ties_, context_.home.now());
   context_.hand_out(context_.copies->take_ready());
+  tell_keeps();
   lost_.assign(ties_->links.size(), false);
   is_releasing_.resize(core::bucket_count, false);
   std::erase_if(releasing_, [this](const auto& one) {
@@ -297,6 +284,13 @@ void router_actor::on_ties(ties_changed& what) {
         is_releasing_[bucket] = false;
     return one.left == 0;
   });
+  for (auto& [user, one] : table_)
+    if (const auto bucket = core::bucket_of(user);
+        view.knows_devices(bucket)
+        && !(before && before->view->knows_devices(bucket))) {
+      ++one.forwarded;
+      tell(one.delivery, devices_known{});
+    }
   if (!before || before->view->owners != view.owners)
     for (auto& [user, one] : table_) {
       const auto mine = view.is_mine(core::bucket_of(user));
@@ -367,54 +361,6 @@ void router_actor::released_one(std::string_view user) {
   }
 }
 
-void router_actor::on_copies(store_copies& what) {
-  std::vector<core::bucket_id> foreign;
-  for (auto& item : what.items) {
-    const auto& user = user_of(item.what);
-    const auto bucket = core::bucket_of(user);
-    if (const auto* put = std::get_if<storage::op::put>(&item.what)) {
-      context_.ids.observe(put->message->serverid);
-      if (ties_ && !ties_->view->is_mine(bucket)
-          && !ties_->is_holder(bucket, ties_->view->me))
-        foreign.push_back(bucket);
-    }
-    if (auto* remove = std::get_if<storage::op::remove>(&item.what))
-      remove->remember = remove->remember || (ties_ && !ties_->view->calm);
-    if (const auto found = table_.find(user); found != table_.end()) {
-      ++found->second.forwarded;
-      tell(found->second.delivery, merge_copy{item.what});
-    }
-    copies_.push_back({item.ticket, what.done});
-    ++context_.copies_in_flight;
-    context_.store_here(owner_, std::move(item.what));
-  }
-  std::sort(foreign.begin(), foreign.end());
-  foreign.erase(std::unique(foreign.begin(), foreign.end()), foreign.end());
-  for (const auto bucket : foreign)
-    tell(context_.node.cluster, foreign_stored{bucket});
-}
-
-void router_actor::on_storage(const storage_done& what) {
-  std::vector<std::uint64_t> stored;
-  std::vector<std::uint64_t> failed;
-  for (std::size_t i = 0; i < what.items.size() && !copies_.empty(); ++i) {
-    const auto one = std::move(copies_.front());
-    copies_.pop_front();
-    --context_.copies_in_flight;
-    const auto result = what.items[i].result;
-    if (one.ticket != 0 || result == storage::outcome::failed
-        || result == storage::outcome::full)
-      (result == storage::outcome::failed || result == storage::outcome::full
-         ? failed
-         : stored)
-        .push_back(one.ticket);
-    const auto is_last = i + 1 == what.items.size() || copies_.empty()
-                         || copies_.front().done != one.done;
-    if (is_last && one.done && (!stored.empty() || !failed.empty()))
-      (*one.done)(std::exchange(stored, {}), std::exchange(failed, {}));
-  }
-}
-
 void router_actor::on_tick() {
   if (!ties_)
     return;
@@ -461,10 +407,10 @@ caf::message_handler router_actor::cluster_behavior() {
     [this](release_buckets& what) { on_release(what); },
     [this](store_copies& what) { on_copies(what); },
     [this](const storage_done& what) { on_storage(what); },
-    [this](const copies_stored& what) {
-      std::vector<storage::completion> through;
-      context_.copies->peer_stored(what, context_.home.now(), through);
-      context_.hand_out(std::move(through));
+    [this](const copies_stored& what) { on_peer_stored(what); },
+    [this](const fence& what) {
+      context_.flush_now();
+      tell(context_.node.cluster, fence_passed{what.number});
     },
     [this](timer_due) { on_tick(); },
   };

@@ -74,6 +74,10 @@ void shard_context::flush_soon() {
 
 void shard_context::flush() {
   flush_due_ = false;
+  flush_now();
+}
+
+void shard_context::flush_now() {
   if (copies)
     hand_out(copies->take_ready());
   std::vector<storage::request> batch;
@@ -87,7 +91,7 @@ void shard_context::completed(std::vector<storage::completion> batch) {
   std::vector<storage::completion> through;
   through.reserve(batch.size());
   for (const auto& one : batch)
-    copies->completed(one, home.now(), through);
+    copies->completed(one, through);
   hand_out(std::move(through));
 }
 

@@ -65,6 +65,9 @@ public:
   std::unordered_map<std::uint64_t, caf::actor> deliveries;
   std::uint64_t last_owner = 0;
 
+  /// Mailboxes that are open, by the same number.
+  std::unordered_map<std::uint64_t, const core::mailbox*> open_mailboxes;
+
   /// Connection actors whose session is open, by their attachment.
   std::unordered_map<core::attachment_id, caf::actor> connections;
 
@@ -83,6 +86,9 @@ public:
 
   /// Hands completions to the actors that wait for them.
   void completed(std::vector<storage::completion> batch);
+
+  /// Hands to storage what is gathered, without waiting for the turn's end.
+  void flush_now();
 
   /// In a cluster: the way to storage that makes copies. Null otherwise.
   std::unique_ptr<replicated_store> copies;

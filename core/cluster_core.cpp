@@ -1,309 +1,349 @@
 #include "core/cluster_core.hpp"
 
+#include "core/cluster_answer.hpp"
+
 #include <algorithm>
 #include <utility>
-#include <variant>
 
 namespace vartalap::core {
 
 cluster_core::cluster_core(std::shared_ptr<const placement> where,
                            node_index me, const cluster_rules& rules,
                            cluster_port& port, instant now)
-  : where_(std::move(where)), me_(me), rules_(rules), port_(port),
-    started_(now.mono), last_event_(now.mono), peers_(where_->members().size()),
-    claims_(where_->members().size()), owners_(bucket_count, no_node) {
-  peers_[me_].live = true;
-  if (peers_.size() == 1)
-    phase_ = node_phase::serving;
-  recompute(now);
+  : with_{where, me, rules, &port, {}, cluster_ownership{where, me}, {}, 0},
+    started_(now.mono), last_event_(now.mono),
+    next_repair_(now.mono + rules.repair_interval),
+    ask_at_(now.mono + rules.ask_after) {
+  with_.peers.resize(where->members().size());
+  for (std::size_t i = 0; i < with_.peers.size(); ++i)
+    passes_.emplace_back(static_cast<node_index>(i));
+  settle(now);
 }
 
 cluster_core::~cluster_core() = default;
 
-std::uint64_t cluster_core::ask(request what) {
-  requests_.emplace(++last_request_, std::move(what));
-  return last_request_;
-}
-
-void cluster_core::tell_all(const cluster_message& message) {
-  for (node_index peer = 0; peer < node_count(); ++peer)
-    if (peer != me_ && peers_[peer].live)
-      port_.send(peer, message);
-}
-
-say::status cluster_core::status() const {
-  say::status out;
-  out.phase = phase_;
-  for (node_index peer = 0; peer < node_count(); ++peer)
-    if (peer != me_ && peers_[peer].live)
-      out.reaches.push_back(peer);
-  out.in_step = am_in_step();
-  return out;
-}
-
-void cluster_core::tell_status() {
-  told_in_step_ = am_in_step();
-  tell_all(status());
-}
-
-void cluster_core::link_up(node_index peer, bool trusted, instant now) {
-  look_at_clock(now);
-  if (peer == me_)
-    return;
-  if (peers_[peer].live)
-    link_down(peer, now);
-  auto& it = peers_[peer];
-  it.live = true;
-  it.trusted = it.trusted && trusted;
-  it.wants_pass = true;
-  say::claims mine;
-  mine.full = true;
-  if (!claims_[me_].empty())
-    for (std::size_t b = 0; b < bucket_count; ++b)
-      if (claims_[me_][b] != 0)
-        mine.made.push_back({static_cast<bucket_id>(b), claims_[me_][b]});
-  port_.send(peer, mine);
-  tell_status();
-  recompute(now);
-  run_passes(now);
-}
-
-void cluster_core::link_down(node_index peer, instant now) {
-  look_at_clock(now);
-  if (peer == me_ || !peers_[peer].live)
-    return;
-  abort_pass(peer);
-  const auto trusted = peers_[peer].trusted;
-  peers_[peer] = {};
-  peers_[peer].trusted = trusted;
-  claims_[peer].clear();
-  // What it had of our foreign messages is not known any more.
-  for (auto& [bucket, kept] : foreign_)
-    kept.have.erase(peer);
-  tell_status();
-  recompute(now);
-  look_at_phase(now);
-}
-
-void cluster_core::received(node_index peer, cluster_message message,
-                            instant now) {
-  look_at_clock(now);
-  if (peer >= peers_.size() || !peers_[peer].live)
-    return;
-  std::visit([&](auto& what) { handle(peer, what, now); }, message);
-}
-
-void cluster_core::handle(node_index peer, say::status& what, instant now) {
-  auto& it = peers_[peer];
-  const auto is_news = it.phase != what.phase || it.reaches != what.reaches
-                       || it.says_in_step != what.in_step || !it.heard;
-  it.heard = true;
-  it.phase = what.phase;
-  it.reaches = std::move(what.reaches);
-  it.says_in_step = what.in_step;
-  if (is_news)
-    recompute(now);
-  hand_over(now);
-}
-
-void cluster_core::handle(node_index peer, say::claims& what, instant now) {
-  auto& theirs = claims_[peer];
-  if (what.full || theirs.empty())
-    theirs.assign(what.made.empty() ? 0 : bucket_count, 0);
-  if (theirs.empty() && !what.made.empty())
-    theirs.assign(bucket_count, 0);
-  for (const auto& one : what.made) {
-    theirs[one.bucket] = one.epoch;
-    last_epoch_ = std::max(last_epoch_, one.epoch);
+void cluster_core::link_up(node_index node, bool trusted, instant now) {
+  forget_peer(node);
+  auto& each = peer(node);
+  each.live = true;
+  if (!trusted) {
+    each.trusted = false;
+    leftovers_.distrust(node);
   }
-  if (!theirs.empty())
-    for (const auto bucket : what.released)
-      theirs[bucket] = 0;
-  recompute(now);
+  passes_[node].offer_all();
+  if (with_.all_live())
+    need_survey(); // tombstones may go now
+  must_publish_ = true;
+  settle(now);
 }
 
-void cluster_core::handle(node_index peer, say::please_take& what,
-                          instant now) {
-  (void)peer;
-  say::claims made;
-  if (phase_ != node_phase::serving || !may_take_over())
+void cluster_core::link_down(node_index node, instant now) {
+  forget_peer(node);
+  must_publish_ = true;
+  settle(now);
+}
+
+void cluster_core::received(node_index from, cluster_message message,
+                            instant now) {
+  if (from >= with_.peers.size() || !peer(from).live)
+    return;
+  std::visit([&](auto& what) { heard(from, what); }, message);
+  settle(now);
+}
+
+void cluster_core::heard(node_index from, const say::status& what) {
+  auto& each = peer(from);
+  each.phase = what.phase;
+  each.reaches = what.reaches;
+  each.says_in_step = what.in_step;
+  each.has_status = true;
+  look_for_heirs_ = true; // it may have begun to serve
+  must_publish_ = true;
+}
+
+void cluster_core::heard(node_index from, const say::claims& what) {
+  with_.ownership.heard(from, what);
+}
+
+void cluster_core::heard(node_index, const say::please_take& what) {
+  if (phase_ != node_phase::serving)
     return;
   for (const auto bucket : what.buckets)
-    if (owners_[bucket] != me_) {
-      claim(bucket, now);
-      made.made.push_back({bucket, claims_[me_][bucket]});
-    }
-  if (made.made.empty())
+    if (with_.where->rank(bucket, with_.me) != placement::line_max)
+      with_.ownership.take(bucket);
+}
+
+void cluster_core::heard(node_index from, say::sums& what) {
+  const auto request = with_.ask({asked_for::answer_sums, from, what.first});
+  const auto first = what.first;
+  const auto count = what.count;
+  sums_.emplace(request, std::move(what));
+  with_.port->read_sums(request, first, count);
+}
+
+void cluster_core::heard(node_index from, const say::differs& what) {
+  passes_[from].differs(with_.rules.slice, what);
+}
+
+void cluster_core::heard(node_index from, say::listing& what) {
+  const auto bucket = what.bucket;
+  const auto request = with_.ask({asked_for::answer_bucket, from, bucket});
+  listings_.emplace(request, std::move(what));
+  with_.port->read_bucket(request, bucket);
+}
+
+void cluster_core::heard(node_index from, const say::wants& what) {
+  passes_[from].wants(with_, what);
+  confirm(from, passes_[from].finished(what.bucket));
+}
+
+void cluster_core::heard(node_index from, const say::pass_done&) {
+  peer(from).heard = true;
+}
+
+void cluster_core::sums_read(std::uint64_t request,
+                             std::vector<say::bucket_sum> sums,
+                             std::vector<bucket_id> with_removals,
+                             instant now) {
+  cluster_request was;
+  if (!take_request(request, was))
     return;
-  tell_all(made);
-  recompute(now);
-}
-
-bool cluster_core::is_in_step(node_index peer) const {
-  const auto& it = peers_[peer];
-  return it.live && it.pass_out && it.pass_in;
-}
-
-bool cluster_core::am_in_step() const {
-  for (node_index peer = 0; peer < node_count(); ++peer) {
-    const auto& it = peers_[peer];
-    if (peer != me_
-        && (!it.live || !it.pass_out || it.wants_pass || !it.urgent.empty()))
-      return false;
+  if (was.what == asked_for::survey) {
+    survey_read(was.bucket, sums, with_removals);
+  } else if (was.what == asked_for::offer_sums) {
+    passes_[was.peer].sums_read(with_, was.bucket, sums, with_removals);
+  } else if (was.what == asked_for::answer_sums) {
+    const auto theirs = sums_.extract(request);
+    answer_sums(was.peer, theirs.mapped(), sums);
   }
-  return foreign_.empty() && stored_for_others_.empty();
+  settle(now);
 }
 
-void cluster_core::look_at_phase(instant now) {
-  if (phase_ != node_phase::joining)
+void cluster_core::bucket_read(std::uint64_t request, say::listing content,
+                               instant now) {
+  cluster_request was;
+  if (!take_request(request, was))
     return;
-  const auto waited = now.mono - started_;
-  auto all_live = true;
-  auto in_step = true;
-  for (node_index peer = 0; peer < node_count(); ++peer) {
-    if (peer == me_)
-      continue;
-    all_live = all_live && peers_[peer].live;
-    in_step = in_step && (!peers_[peer].live || is_in_step(peer));
+  if (was.what == asked_for::check) {
+    content.bucket = was.bucket;
+    const auto why = checking_.extract(was.bucket);
+    const bool forced = !why.empty() && why.mapped().forced;
+    const auto found = leftovers_.checked(with_, was.bucket, content, forced);
+    for (const auto node : found.offer_to)
+      passes_[node].offer(was.bucket);
+    if (found.again)
+      suspects_[was.bucket].blocks = true;
+  } else if (was.what == asked_for::offer_bucket) {
+    if (content.messages.empty() && content.devices.empty()
+        && leftovers_.is_foreign(was.bucket))
+      suspects_[was.bucket].blocks = true; // it became empty meanwhile
+    passes_[was.peer].bucket_read(with_, was.bucket, std::move(content));
+  } else if (was.what == asked_for::answer_bucket) {
+    const auto theirs = listings_.extract(request);
+    answer_listing(was.peer, theirs.mapped(), content);
   }
-  const auto is_ready
-    = (in_step && (all_live || waited >= rules_.wait_for_peers))
-      || waited >= rules_.wait_for_peers + rules_.wait_for_step;
-  if (!is_ready)
-    return;
-  phase_ = node_phase::serving;
-  tell_status();
-  recompute(now);
+  settle(now);
 }
 
-void cluster_core::out_of_step(node_index peer, instant now) {
-  if (peer == me_ || !peers_[peer].live)
+void cluster_core::copied(std::uint64_t request, bool ok, instant now) {
+  cluster_request was;
+  if (!take_request(request, was))
     return;
-  peers_[peer].wants_pass = true;
-  // Not at once: whatever refused it needs time, too.
-  peers_[peer].last_pass = now.mono;
+  if (!ok)
+    peer(was.peer).offered = false;
+  confirm(was.peer, passes_[was.peer].done(was.bucket, ok));
+  settle(now);
 }
 
-void cluster_core::stored_foreign(bucket_id bucket, instant now) {
-  stored_for_others_.insert(bucket);
-  if (urgent_since_ == mono_time::max())
-    urgent_since_ = now.mono;
+void cluster_core::applied(std::uint64_t request, instant now) {
+  cluster_request was;
+  if (!take_request(request, was))
+    return;
+  if (was.what == asked_for::offer_apply) {
+    confirm(was.peer, passes_[was.peer].done(was.bucket, true));
+  } else if (was.what == asked_for::answer_apply) {
+    auto answer = wants_.extract(request);
+    with_.port->send(was.peer, std::move(answer.mapped()));
+  }
+  settle(now);
+}
+
+void cluster_core::released(const std::vector<bucket_id>& buckets,
+                            instant now) {
+  with_.ownership.released(buckets, heirs());
+  need_survey(); // what was owned may be held for others now
+  must_publish_ = true;
+  held_ = true;
+  look_for_heirs_ = true;
+  settle(now);
+}
+
+void cluster_core::out_of_step(node_index node, instant now) {
+  if (!peer(node).live)
+    return;
+  peer(node).offered = false;
+  passes_[node].offer_all();
+  settle(now);
+}
+
+void cluster_core::keeps(bucket_id bucket, instant now) {
+  suspects_[bucket] = {true, true};
+  settle(now);
 }
 
 void cluster_core::drain(instant now) {
   if (phase_ == node_phase::draining)
     return;
+  with_.ownership.claim_owned();
   phase_ = node_phase::draining;
-  say::claims made;
-  for (std::size_t b = 0; b < bucket_count; ++b) {
-    const auto bucket = static_cast<bucket_id>(b);
-    if (owners_[b] == me_ && (claims_[me_].empty() || claims_[me_][b] == 0)) {
-      claim(bucket, now);
-      made.made.push_back({bucket, claims_[me_][b]});
-    }
-  }
-  if (!made.made.empty())
-    tell_all(made);
-  tell_status();
-  recompute(now);
-  hand_over(now);
+  look_for_heirs_ = true;
+  settle(now);
 }
 
 bool cluster_core::is_empty() const {
-  if (phase_ != node_phase::draining || !releasing_.empty())
+  if (phase_ != node_phase::draining)
     return false;
-  auto any_other = false;
-  for (node_index peer = 0; peer < node_count(); ++peer)
-    any_other = any_other
-                || (peer != me_ && peers_[peer].live
-                    && peers_[peer].phase == node_phase::serving);
-  return !any_other
-         || std::all_of(claims_[me_].begin(), claims_[me_].end(),
-                        [](auto epoch) { return epoch == 0; });
+  const bool alone = std::none_of(with_.peers.begin(), with_.peers.end(),
+                                  [](const auto& each) { return each.live; });
+  return alone
+         || (with_.ownership.own_claim_count() == 0 && surveyed_
+             && suspects_.empty() && checking_.empty()
+             && std::all_of(passes_.begin(), passes_.end(),
+                            [](const auto& each) { return each.is_idle(); }));
 }
 
 void cluster_core::set_members(std::shared_ptr<const placement> where,
                                node_index me, instant now) {
-  const auto before = std::move(owners_);
-  auto mine = std::move(claims_[me_]);
-  const auto old_me = me_;
-  where_ = std::move(where);
-  me_ = me;
-  peers_.assign(where_->members().size(), {});
-  peers_[me_].live = true;
-  claims_.assign(where_->members().size(), {});
-  claims_[me_] = std::move(mine);
-  owners_.assign(bucket_count, no_node);
-  releasing_.clear();
-  requests_.clear();
-  foreign_.clear();
-  confirmed_.clear();
-  // What was ours stays ours until it is handed over.
-  for (std::size_t b = 0; b < bucket_count; ++b)
-    if (before[b] == old_me && (claims_[me_].empty() || claims_[me_][b] == 0))
-      claim(static_cast<bucket_id>(b), now);
-  recompute(now);
+  const auto before = std::exchange(with_.where, where);
+  std::vector<cluster_peer> peers(where->members().size());
+  for (std::size_t i = 0; i < with_.peers.size(); ++i)
+    if (const auto node = where->find(before->members()[i]); node != no_node) {
+      const auto& old = with_.peers[i];
+      // Its state is told anew, in the numbers of the new list.
+      peers[node].live = old.live;
+      peers[node].trusted = old.trusted;
+      peers[node].phase = old.phase;
+      peers[node].met = old.met;
+    }
+  with_.me = me;
+  with_.peers = std::move(peers);
+  with_.ownership = cluster_ownership{where, me, with_.ownership};
+  with_.requests.clear();
+  leftovers_.clear();
+  sums_.clear();
+  listings_.clear();
+  wants_.clear();
+  suspects_.clear();
+  checking_.clear();
+  survey_running_ = false;
+  passes_.clear();
+  for (std::size_t i = 0; i < with_.peers.size(); ++i) {
+    passes_.emplace_back(static_cast<node_index>(i));
+    if (with_.peers[i].live)
+      passes_.back().offer_all();
+  }
+  need_survey();
+  must_publish_ = true;
+  look_for_heirs_ = true;
+  settle(now);
 }
 
 void cluster_core::tick(instant now) {
-  look_at_clock(now);
-  if (hears_until_ != mono_time::min() && now.mono >= hears_until_) {
-    hears_until_ = mono_time::min();
-    recompute(now);
+  if (now.mono >= next_repair_) {
+    next_repair_ = now.mono + with_.rules.repair_interval;
+    for (std::size_t i = 0; i < passes_.size(); ++i)
+      if (with_.peers[i].live)
+        passes_[i].offer_all();
   }
-  if (now.mono - urgent_since_ >= milliseconds{500}
-      && urgent_since_ != mono_time::max()) {
-    urgent_since_ = mono_time::max();
-    for (const auto bucket : std::exchange(stored_for_others_, {}))
-      for (node_index peer = 0; peer < node_count(); ++peer)
-        if (peer != me_ && peers_[peer].live && concerns(bucket, peer))
-          peers_[peer].urgent.insert(bucket);
-  }
-  for (auto& it : peers_)
-    if (it.live && it.pass_out
-        && now.mono - it.last_pass >= rules_.repair_interval)
-      it.wants_pass = true;
-  run_passes(now);
-  look_at_phase(now);
-  hand_over(now);
-  ask_for_takeovers(now);
-  if (told_in_step_ != am_in_step()) {
-    tell_status();
-    recompute(now);
-  }
+  ask_owners(now);
+  settle(now);
 }
 
 cluster_core::report cluster_core::look() const {
   report out;
-  out.peers.resize(peers_.size());
-  out.phase = phase_;
-  out.calm = view_->calm;
-  for (std::size_t i = 0; i < peers_.size(); ++i) {
-    auto& to = out.peers[i];
-    const auto& from = peers_[i];
-    to.live = from.live;
-    to.phase = i == me_ ? phase_ : from.phase;
-    to.trusted = from.trusted;
-    to.in_step = i == me_ ? am_in_step()
-                          : is_in_step(static_cast<node_index>(i));
-    to.to_copy = from.to_copy;
-    out.under_replicated += from.to_copy;
+  for (std::size_t i = 0; i < with_.peers.size(); ++i) {
+    const auto& each = with_.peers[i];
+    const bool self = i == with_.me;
+    report::peer shown;
+    shown.live = self || each.live;
+    shown.phase = self ? phase_ : each.phase;
+    shown.trusted = each.trusted;
+    shown.in_step = self || each.is_in_step();
+    shown.to_copy = passes_[i].to_copy();
+    out.under_replicated += shown.to_copy;
+    out.peers.push_back(shown);
   }
-  for (const auto owner : owners_) {
+  for (const auto owner : with_.ownership.owners())
     if (owner == no_node)
       ++out.ownerless;
     else
       ++out.peers[owner].owns;
-  }
-  for (const auto epoch : claims_[me_])
-    out.claims += epoch != 0 ? 1U : 0U;
-  for (const auto& [bucket, kept] : foreign_)
-    out.foreign += kept.marks.size();
+  out.phase = phase_;
+  out.calm = view_->calm;
+  out.claims = with_.ownership.own_claim_count();
+  out.foreign = leftovers_.foreign_messages();
   return out;
 }
 
-cluster_view_ptr cluster_core::view() const {
-  return view_;
+bool cluster_core::take_request(std::uint64_t request, cluster_request& out) {
+  const auto at = with_.requests.find(request);
+  if (at == with_.requests.end())
+    return false; // of a link that was lost since, or of other members
+  out = at->second;
+  with_.requests.erase(at);
+  return true;
+}
+
+/// What was known and under way with a peer ends with its link.
+void cluster_core::forget_peer(node_index node) {
+  auto& each = peer(node);
+  cluster_peer fresh;
+  fresh.trusted = each.trusted; // what it has lost a new link does not repair
+  fresh.met = each.met;
+  each = std::move(fresh);
+  with_.ownership.lost(node);
+  passes_[node].cut();
+  std::erase_if(with_.requests, [&](const auto& entry) {
+    if (entry.second.peer != node)
+      return false;
+    sums_.erase(entry.first);
+    listings_.erase(entry.first);
+    wants_.erase(entry.first);
+    return true;
+  });
+}
+
+void cluster_core::confirm(node_index node, const say::listing* content) {
+  if (content == nullptr)
+    return;
+  if (leftovers_.confirmed(with_, node, *content, passes_[node].was_clean()))
+    suspects_[content->bucket].blocks |= leftovers_.has_foreign();
+}
+
+void cluster_core::answer_sums(node_index node, const say::sums& theirs,
+                               const std::vector<say::bucket_sum>& ours) {
+  say::differs out{theirs.pass, theirs.first, {}};
+  auto at = ours.begin(); // both ascend
+  for (const auto& each : theirs.buckets) {
+    while (at != ours.end() && at->bucket < each.bucket)
+      ++at;
+    if (at == ours.end() || !(*at == each))
+      out.buckets.push_back(each.bucket);
+  }
+  with_.port->send(node, std::move(out));
+}
+
+void cluster_core::answer_listing(node_index node, const say::listing& theirs,
+                                  const say::listing& ours) {
+  auto out = answer_to(theirs, ours);
+  if (out.removals.empty() && out.devices.empty()) {
+    with_.port->send(node, std::move(out.wants));
+    return;
+  }
+  const auto request
+    = with_.ask({asked_for::answer_apply, node, theirs.bucket});
+  wants_.emplace(request, std::move(out.wants));
+  with_.port->apply(request, out.removals, out.devices);
 }
 
 } // namespace vartalap::core

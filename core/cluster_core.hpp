@@ -1,17 +1,17 @@
 #pragma once
 
+#include "core/cluster_context.hpp"
+#include "core/cluster_leftovers.hpp"
 #include "core/cluster_messages.hpp"
+#include "core/cluster_pass.hpp"
 #include "core/cluster_port.hpp"
+#include "core/cluster_rules.hpp"
 #include "core/cluster_view.hpp"
 #include "core/units.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
-#include <string>
-#include <tuple>
-#include <unordered_map>
 #include <vector>
 
 namespace vartalap::core {
@@ -29,7 +29,10 @@ namespace vartalap::core {
 /// one with the greatest epoch; without a claim the first in line that is live
 /// and serving.
 ///  - Takeover: where that makes this node the owner of a bucket in whose line
-///    a member stands before it, it claims the bucket.
+///    a member stands before it, it claims the bucket. Not while fewer than
+///    `live_min` nodes are live, nor soon after it stood still (a stopped
+///    process, a frozen machine): its claims would be newer than those of the
+///    nodes that serve.
 ///  - Yield: a live peer's claim with a greater epoch (any claim, where ours
 ///    is only by rank) ends our ownership.
 ///  - Hand-over: a bucket that we claim goes to the first in line that is live
@@ -37,14 +40,17 @@ namespace vartalap::core {
 ///    `release`, then the claim is given up.
 ///  - Draining: as a hand-over of everything, to the first in line but us.
 ///
-/// Passes: a pass offers to one peer all that is held here and concerns it:
-/// buckets of which it is a holder or the owner, and all tombstones. Sums
-/// first, then the buckets that differ, then what it lacks. A pass to a peer
-/// starts when its link comes up, when it is told so (`out_of_step`), and
-/// every `repair_interval`. Two nodes are in step when each has finished a
-/// pass to the other since the link came up. Messages that are held here for
-/// absent holders are dropped when all holders confirmed the bucket; a
-/// tombstone is forgotten when all members have confirmed it.
+/// Passes (`cluster_pass`): a pass offers to one peer all that is held here and
+/// concerns it: buckets of which it is a holder or the owner, and all
+/// tombstones. A pass to a peer starts when its link comes up, when it is told
+/// so (`out_of_step`), and every `repair_interval`; single buckets are offered
+/// within a second of `keeps`. Two nodes are in step when each has finished a
+/// pass to the other since the link came up.
+///
+/// Leftovers (`cluster_leftovers`): what is held here for others is dropped
+/// when all holders confirmed it; tombstones are forgotten after a clean round.
+/// They are found by a survey of our own sums: at start, when ownership was
+/// lost, when the last member came back, and now and then.
 ///
 /// Pure: events come in with their time, wishes go out through the port.
 /// Belongs to the first shard.
@@ -58,33 +64,56 @@ public:
   /// @param trusted False: the peer has lost confirmed data: it does not count
   ///                until passes with it are through.
   void link_up(node_index peer, bool trusted, instant now);
+
+  /// The link is lost: nothing more comes of what was under way with the peer.
   void link_down(node_index peer, instant now);
+
+  /// A message of a live peer; of others it is ignored.
   void received(node_index peer, cluster_message message, instant now);
 
-  void sums_read(std::uint64_t request,
-                 const std::vector<say::bucket_sum>& sums,
+  // Answers of the port; those to questions whose link was lost since are
+  // ignored.
+
+  /// @param sums Of the buckets that are not empty, ascending.
+  /// @param with_removals Buckets that have tombstones.
+  void sums_read(std::uint64_t request, std::vector<say::bucket_sum> sums,
                  std::vector<bucket_id> with_removals, instant now);
+
+  /// @param content Messages, devices and tombstones; its `pass` and `bucket`
+  ///                do not matter.
   void bucket_read(std::uint64_t request, say::listing content, instant now);
+
+  /// @param ok The peer has committed all of them, or they are not here any
+  ///           more. False: they are offered again.
   void copied(std::uint64_t request, bool ok, instant now);
+
+  /// It is durable here.
   void applied(std::uint64_t request, instant now);
+
+  /// The mailboxes of these buckets have ended, all they held is stored and
+  /// replicated.
   void released(const std::vector<bucket_id>& buckets, instant now);
 
   /// A copy did not reach the peer (it was full, say): a new pass is due.
   void out_of_step(node_index peer, instant now);
 
-  /// A copy was stored here for a bucket of which this node is neither holder
-  /// nor owner: those who are get it within a second, however calm it is.
-  void stored_foreign(bucket_id bucket, instant now);
+  /// Something was stored that others have to hear of, although no link has
+  /// changed (`cluster_view::keeps_for_others`): it is offered within a second.
+  void keeps(bucket_id bucket, instant now);
 
   /// Empties this node; ends when `is_empty`.
   void drain(instant now);
+  /// Drained: nothing is left that a live node could take over.
   bool is_empty() const;
 
   /// Another member list is in force. What this node owned it claims, so that
-  /// it is handed over in order.
+  /// it is handed over in order. Links of nodes that stay may stay up; their
+  /// state is told anew in the numbers of the new list.
+  /// @pre `me` is a member of it: a node that leaves is drained before.
   void set_members(std::shared_ptr<const placement> where, node_index me,
                    instant now);
 
+  /// To be called a few times a second.
   void tick(instant now);
 
   /// For /readyz, `cluster status` and metrics.
@@ -105,142 +134,100 @@ public:
     std::uint64_t foreign = 0; ///< messages held for absent holders (last pass)
     std::uint64_t under_replicated = 0; ///< messages known to lack a copy
   };
+  /// One look at 65,536 owners: for seconds, not for messages.
   report look() const;
 
   node_phase phase() const noexcept {
     return phase_;
   }
 
-  cluster_view_ptr view() const;
+  /// The view published last.
+  cluster_view_ptr view() const {
+    return view_;
+  }
 
 private:
-  /// What is being offered to one peer.
-  struct pass {
-    std::uint64_t number = 0; ///< 0: none
-    bool is_full = false;     ///< all slices; else `todo` alone
-    std::uint32_t next = 0;   ///< first bucket of the next slice
-    bool waits_for_sums = false;
-    bool waits_for_differs = false;
-    std::vector<bucket_id> with_removals;     ///< of this slice
-    std::vector<bucket_id> todo;              ///< to be listed
-    std::map<bucket_id, say::listing> listed; ///< offered, not answered
-    std::size_t reading = 0;
-    std::size_t copying = 0;
-    bool failed = false;
-    bool saw_removals = false;
-
-    bool is_idle() const noexcept {
-      return number == 0;
-    }
+  /// A bucket that may hold something for others.
+  struct suspect {
+    bool forced = false; ///< to be offered whatever was confirmed
+    bool blocks = false; ///< not in step before it was looked at
   };
 
-  struct peer_state {
-    bool live = false;
-    bool trusted = true;
-    bool heard = false; ///< its claims and status have come
-    node_phase phase = node_phase::joining;
-    std::vector<node_index> reaches;
-    bool says_in_step = false;
-    bool pass_out = false; ///< finished one since the link came up
-    bool pass_in = false;
-    bool wants_pass = false;
-    mono_time last_pass{};
-    /// When another one is due because tombstones wait for it.
-    mono_time removals_due = mono_time::max();
-    pass now;
-    std::set<bucket_id> urgent; ///< to be offered soon
-    std::uint64_t to_copy = 0;
-    mono_time asked{}; ///< please_take
-  };
-
-  /// Messages of a bucket that are kept here for others.
-  struct foreign_bucket {
-    std::vector<say::message_mark> marks;
-    std::set<node_index> have; ///< holders that have them
-  };
-
-  struct request {
-    enum kind : std::uint8_t { sums, compare, offer, answer, copy, apply } what;
-    node_index peer = no_node;
-    std::uint64_t pass = 0;
-    bucket_id bucket = 0;
-    say::sums theirs;     ///< compare
-    say::listing offered; ///< answer
-    say::wants reply;     ///< apply: what is to be said then
-  };
-
-  // cluster_core.cpp: events and what everybody is told.
-  void handle(node_index peer, say::status& what, instant now);
-  void handle(node_index peer, say::claims& what, instant now);
-  void handle(node_index peer, say::please_take& what, instant now);
-  void handle(node_index peer, say::sums& what, instant now);
-  void handle(node_index peer, say::differs& what, instant now);
-  void handle(node_index peer, say::listing& what, instant now);
-  void handle(node_index peer, say::wants& what, instant now);
-  void handle(node_index peer, say::pass_done& what, instant now);
-  node_index node_count() const noexcept {
-    return static_cast<node_index>(peers_.size());
+  cluster_peer& peer(node_index node) {
+    return with_.peers[node];
   }
-  void tell_all(const cluster_message& message);
-  say::status status() const;
-  void tell_status();
-  void look_at_phase(instant now);
-  bool is_in_step(node_index peer) const;
-  bool am_in_step() const;
 
-  // cluster_ownership.cpp
-  node_index by_rank(bucket_id bucket) const;
-  void recompute(instant now);
-  bool may_take_over() const;
-  void look_at_clock(instant now);
-  void claim(bucket_id bucket, instant now);
+  void heard(node_index from, const say::status& what);
+  void heard(node_index from, const say::claims& what);
+  void heard(node_index from, const say::please_take& what);
+  void heard(node_index from, say::sums& what);
+  void heard(node_index from, const say::differs& what);
+  void heard(node_index from, say::listing& what);
+  void heard(node_index from, const say::wants& what);
+  void heard(node_index from, const say::pass_done& what);
+
+  bool take_request(std::uint64_t request, cluster_request& out);
+  void forget_peer(node_index node);
+  void confirm(node_index node, const say::listing* content);
+  void answer_sums(node_index node, const say::sums& theirs,
+                   const std::vector<say::bucket_sum>& ours);
+  void answer_listing(node_index node, const say::listing& theirs,
+                      const say::listing& ours);
+  void survey_read(bucket_id first, const std::vector<say::bucket_sum>& sums,
+                   const std::vector<bucket_id>& with_removals);
+  void need_survey();
+
+  void settle(instant now);
+  void look_at_clock(mono_time now);
+  void advance_phase(instant now);
+  void settle_ownership(instant now);
+  void tell(const say::claims& news);
   void publish();
-  void hand_over(instant now);
-  node_index successor(bucket_id bucket) const;
-  void ask_for_takeovers(instant now);
+  void step_passes(instant now);
+  void step_survey(instant now);
+  void step_checks(instant now);
+  void ask_owners(instant now);
+  bool is_in_step() const;
+  bool is_calm() const;
+  bool is_split() const;
+  std::vector<bool> heirs() const;
 
-  // cluster_pass.cpp: what is held here goes to the peers.
-  bool concerns(bucket_id bucket, node_index peer) const;
-  bool is_mine_to_keep(bucket_id bucket) const;
-  void run_passes(instant now);
-  void start_pass(node_index peer, bool full, instant now);
-  void advance(node_index peer, instant now);
-  void finish_pass(node_index peer, instant now);
-  void abort_pass(node_index peer);
-  void offer(node_index peer, say::listing& content);
-  void bucket_offered(node_index peer, bucket_id bucket, instant now);
-  void note_confirmed(node_index peer, const say::listing& content);
-
-  // cluster_compare.cpp: what the peers offer is compared with what is here.
-  void compare_sums(request& asked, const std::vector<say::bucket_sum>& mine);
-  void answer_listing(request& asked, const say::listing& mine);
-
-  std::uint64_t ask(request what);
-
-  std::shared_ptr<const placement> where_;
-  node_index me_;
-  cluster_rules rules_;
-  cluster_port& port_;
+  cluster_context with_;
+  cluster_leftovers leftovers_;
+  std::vector<cluster_pass> passes_; ///< by node_index
+  node_phase phase_ = node_phase::joining;
   mono_time started_;
   mono_time last_event_;
-  mono_time hears_until_ = mono_time::min();
-  node_phase phase_ = node_phase::joining;
-  std::vector<peer_state> peers_;
-  /// Epochs by node and bucket; empty: no claims. 0: none.
-  std::vector<std::vector<std::uint64_t>> claims_;
-  std::uint64_t last_epoch_ = 0;
-  std::vector<node_index> owners_;
-  std::set<bucket_id> releasing_;
+  mono_time hears_until_ = mono_time::min(); ///< after it stood still
+  mono_time met_ = mono_time::max(); ///< joining: links are up, or waited for
   cluster_view_ptr view_;
-  bool told_in_step_ = false;
-  std::uint64_t last_request_ = 0;
-  std::uint64_t last_pass_ = 0;
-  std::unordered_map<std::uint64_t, request> requests_;
-  std::map<bucket_id, foreign_bucket> foreign_;
-  std::set<bucket_id> stored_for_others_;
-  mono_time urgent_since_ = mono_time::max();
-  using removal_key = std::tuple<std::string, server_id, std::string>;
-  std::map<removal_key, std::set<node_index>> confirmed_;
+  say::status told_; ///< the status that peers have
+  bool must_publish_ = true;
+  bool held_ = false;  ///< routers hold messages until a view comes
+  bool again_ = false; ///< `settle` found something that decides other things
+  std::vector<bool> heirs_; ///< for whom hand-overs were looked for last
+  bool look_for_heirs_ = true;
+
+  // Questions of peers that wait for our storage, by request.
+  std::map<std::uint64_t, say::sums> sums_;
+  std::map<std::uint64_t, say::listing> listings_;
+  std::map<std::uint64_t, say::wants> wants_;
+
+  std::map<bucket_id, suspect> suspects_;
+  std::map<bucket_id, suspect> checking_;
+  mono_time next_check_{};
+
+  bool survey_due_ = true;
+  bool survey_running_ = false;
+  bool survey_asked_ = false; ///< a slice of it is being read
+  bool surveyed_ = false;     ///< since it became necessary
+  std::uint32_t survey_next_ = 0;
+  mono_time survey_at_{};
+  mono_time last_survey_{};
+  milliseconds survey_wait_{0}; ///< until the next one, while calm
+
+  mono_time next_repair_;
+  mono_time ask_at_;
 };
 
 } // namespace vartalap::core

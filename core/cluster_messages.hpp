@@ -34,8 +34,8 @@ namespace say {
 struct status {
   node_phase phase = node_phase::joining;
   std::vector<node_index> reaches; ///< peers it has a link with, ascending
-  bool in_step = false; ///< has nothing to hand over and lacks nothing it
-                        ///< knows of
+  bool in_step = false; ///< it is in step with every member, claims nothing,
+                        ///< holds nothing for others
 };
 
 /// Claims of the sender. `full`: these are all; else these are new.
@@ -108,7 +108,9 @@ struct wants {
   std::uint64_t pass = 0;
   bucket_id bucket = 0;
   std::vector<message_mark> missing; ///< copy these to me
-  std::vector<removal> removed;      ///< you need not keep these: removed
+  /// You need not keep these: removed. And those of the listing's removals that
+  /// still removed something here: its sender goes on remembering them.
+  std::vector<removal> removed;
 };
 
 /// The sender has offered all it holds, in this pass.

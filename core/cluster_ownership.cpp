@@ -1,199 +1,267 @@
-// Whose the buckets are: takeover, yielding, hand-over.
-
-#include "core/cluster_core.hpp"
+#include "core/cluster_ownership.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace vartalap::core {
 
-// The first in line that is live and serving.
-node_index cluster_core::by_rank(bucket_id bucket) const {
-  for (const auto node : where_->line(bucket)) {
-    const auto phase = node == me_ ? phase_ : peers_[node].phase;
-    if (peers_[node].live && phase == node_phase::serving)
+cluster_ownership::cluster_ownership(std::shared_ptr<const placement> where,
+                                     node_index me)
+  : where_(std::move(where)), me_(me), live_(where_->members().size()),
+    serving_(where_->members().size()), epochs_(where_->members().size()),
+    claims_(where_->members().size()), owners_(where_->buckets(), no_node) {
+  live_[me_] = true;
+}
+
+cluster_ownership::cluster_ownership(std::shared_ptr<const placement> where,
+                                     node_index me,
+                                     const cluster_ownership& before)
+  : cluster_ownership(std::move(where), me) {
+  const auto& names = before.where_->members();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto node = where_->find(names[i]);
+    if (node == no_node)
+      continue;
+    live_[node] = before.live_[i];
+    serving_[node] = before.serving_[i];
+    epochs_[node] = before.epochs_[i];
+    claims_[node] = before.claims_[i];
+  }
+  last_epoch_ = before.last_epoch_;
+  for (std::size_t i = 0; i < before.owners_.size(); ++i) {
+    if (before.owners_[i] != before.me_)
+      continue;
+    owners_[i] = me_;
+    take(static_cast<bucket_id>(i));
+  }
+}
+
+void cluster_ownership::set_node(node_index node, bool live, bool serving) {
+  if (live_[node] == live && serving_[node] == serving)
+    return;
+  live_[node] = live;
+  serving_[node] = serving;
+  all_touched_ = true;
+}
+
+void cluster_ownership::allow_takeovers(bool allowed) {
+  if (std::exchange(takes_over_, allowed) != allowed)
+    all_touched_ = true;
+}
+
+void cluster_ownership::heard(node_index from, const say::claims& claims) {
+  if (claims.full)
+    lost(from);
+  for (const auto& each : claims.made) {
+    if (each.bucket >= where_->buckets())
+      continue;
+    set_epoch(from, each.bucket, each.epoch);
+    last_epoch_ = std::max(last_epoch_, each.epoch);
+  }
+  for (const auto bucket : claims.released)
+    if (bucket < where_->buckets())
+      set_epoch(from, bucket, 0);
+}
+
+void cluster_ownership::lost(node_index node) {
+  if (claims_[node] == 0)
+    return;
+  epochs_[node].clear();
+  claims_[node] = 0;
+  all_touched_ = true;
+}
+
+void cluster_ownership::take(bucket_id bucket) {
+  if (takes_over_ && bucket < where_->buckets() && epoch(me_, bucket) == 0)
+    taken_.push_back(bucket);
+}
+
+void cluster_ownership::claim_owned() {
+  for (std::size_t i = 0; i < owners_.size(); ++i) {
+    const auto bucket = static_cast<bucket_id>(i);
+    if (owners_[i] == me_ && epoch(me_, bucket) == 0)
+      taken_.push_back(bucket);
+  }
+}
+
+cluster_ownership::changes cluster_ownership::settle(wall_ms now) {
+  changes out;
+  if (!all_touched_ && touched_.empty() && taken_.empty())
+    return out;
+  epoch_now_ = next_epoch(now);
+  out.claims.released = std::exchange(given_up_, {});
+  for (const auto bucket : std::exchange(taken_, {})) {
+    if (epoch(me_, bucket) != 0)
+      continue;
+    set_epoch(me_, bucket, epoch_now_);
+    out.claims.made.push_back({bucket, epoch_now_});
+  }
+  if (std::exchange(all_touched_, false)) {
+    touched_.clear();
+    for (std::size_t i = 0; i < owners_.size(); ++i)
+      update(static_cast<bucket_id>(i), out);
+  }
+  // Updating touches what it claims or gives up, without need for more.
+  for (const auto bucket : std::exchange(touched_, {}))
+    update(bucket, out);
+  touched_.clear();
+  if (!out.claims.made.empty())
+    last_epoch_ = epoch_now_;
+  return out;
+}
+
+void cluster_ownership::update(bucket_id bucket, changes& out) {
+  const auto claimed_by = claimant(bucket);
+  auto owner = claimed_by != no_node ? claimed_by : first_serving(bucket);
+  if (owner == me_ && claimed_by == no_node && !takes_over_
+      && where_->rank(bucket, me_) > 0)
+    owner = no_node;
+  if (owner == me_ && epoch(me_, bucket) == 0
+      && where_->rank(bucket, me_) > 0) {
+    set_epoch(me_, bucket, epoch_now_);
+    out.claims.made.push_back({bucket, epoch_now_});
+  } else if (epoch(me_, bucket) != 0
+             && (owner != me_ || is_ours_anyway(bucket))) {
+    // Somebody has claimed it after us, or it is ours without a claim.
+    set_epoch(me_, bucket, 0);
+    out.claims.released.push_back(bucket);
+  }
+  auto& known = owners_[bucket];
+  if (known == owner)
+    return;
+  out.owners = true;
+  out.yielded = out.yielded || known == me_;
+  known = owner;
+}
+
+std::vector<bucket_id>
+cluster_ownership::hand_over(const std::vector<bool>& ready, std::size_t most) {
+  std::vector<bucket_id> out;
+  if (claims_[me_] == 0)
+    return out;
+  for (std::size_t i = 0; i < owners_.size() && out.size() < most; ++i) {
+    const auto bucket = static_cast<bucket_id>(i);
+    if (owners_[i] == me_ && heir(bucket, ready) != no_node
+        && releasing_.insert(bucket).second)
+      out.push_back(bucket);
+  }
+  return out;
+}
+
+void cluster_ownership::released(const std::vector<bucket_id>& buckets,
+                                 const std::vector<bool>& ready) {
+  for (const auto bucket : buckets) {
+    if (releasing_.erase(bucket) == 0 || heir(bucket, ready) == no_node)
+      continue;
+    set_epoch(me_, bucket, 0);
+    given_up_.push_back(bucket);
+  }
+}
+
+std::map<node_index, std::vector<bucket_id>>
+cluster_ownership::unclaimed() const {
+  std::map<node_index, std::vector<bucket_id>> out;
+  for (std::size_t i = 0; i < owners_.size(); ++i) {
+    const auto bucket = static_cast<bucket_id>(i);
+    const auto owner = owners_[i];
+    if (owner == no_node || owner == me_ || claimant(bucket) != no_node)
+      continue;
+    for (const auto node : where_->line(bucket)) {
+      if (node == owner)
+        break;
+      if (!live_[node]) {
+        out[owner].push_back(bucket);
+        break;
+      }
+    }
+  }
+  return out;
+}
+
+say::claims cluster_ownership::own_claims() const {
+  say::claims out;
+  out.full = true;
+  if (claims_[me_] == 0)
+    return out;
+  for (std::size_t i = 0; i < owners_.size(); ++i) {
+    const auto bucket = static_cast<bucket_id>(i);
+    if (const auto made = epoch(me_, bucket); made != 0)
+      out.made.push_back({bucket, made});
+  }
+  return out;
+}
+
+std::uint32_t cluster_ownership::own_claim_count() const noexcept {
+  return claims_[me_];
+}
+
+std::uint64_t cluster_ownership::epoch(node_index node,
+                                       bucket_id bucket) const noexcept {
+  return claims_[node] == 0 ? 0 : epochs_[node][bucket];
+}
+
+void cluster_ownership::set_epoch(node_index node, bucket_id bucket,
+                                  std::uint64_t epoch) {
+  if (claims_[node] == 0)
+    epochs_[node].assign(epoch == 0 ? 0 : where_->buckets(), 0);
+  if (epochs_[node].empty())
+    return;
+  auto& known = epochs_[node][bucket];
+  if (known == epoch)
+    return;
+  claims_[node] += (known == 0 ? 1U : 0U);
+  claims_[node] -= (epoch == 0 ? 1U : 0U);
+  known = epoch;
+  touch(bucket);
+}
+
+void cluster_ownership::touch(bucket_id bucket) {
+  if (!all_touched_)
+    touched_.push_back(bucket);
+}
+
+/// Of the live nodes' claims the greatest epoch; of equal ones the first node.
+node_index cluster_ownership::claimant(bucket_id bucket) const noexcept {
+  node_index out = no_node;
+  std::uint64_t greatest = 0;
+  for (std::size_t i = 0; i < claims_.size(); ++i) {
+    const auto node = static_cast<node_index>(i);
+    if (const auto made = epoch(node, bucket); live_[i] && made > greatest) {
+      greatest = made;
+      out = node;
+    }
+  }
+  return out;
+}
+
+node_index cluster_ownership::first_serving(bucket_id bucket) const noexcept {
+  for (const auto node : where_->line(bucket))
+    if (live_[node] && serving_[node])
       return node;
-  }
   return no_node;
 }
 
-void cluster_core::claim(bucket_id bucket, instant now) {
-  if (claims_[me_].empty())
-    claims_[me_].assign(bucket_count, 0);
-  last_epoch_ = std::max<std::uint64_t>(now.wall, last_epoch_ + 1);
-  claims_[me_][bucket] = last_epoch_;
+/// First in line, and nobody else claims it.
+bool cluster_ownership::is_ours_anyway(bucket_id bucket) const noexcept {
+  if (!serving_[me_] || where_->rank(bucket, me_) != 0)
+    return false;
+  for (std::size_t i = 0; i < claims_.size(); ++i)
+    if (i != me_ && live_[i] && epoch(static_cast<node_index>(i), bucket) != 0)
+      return false;
+  return true;
 }
 
-// A node that is cut off, or has just been frozen, must not take what the
-// others serve: it could confirm nothing, and its claims would be newer.
-bool cluster_core::may_take_over() const {
-  return hears_until_ == mono_time::min()
-         && std::count_if(peers_.begin(), peers_.end(), [](const auto& it) {
-              return it.live;
-            }) >= static_cast<std::ptrdiff_t>(rules_.live_min);
+/// To whom a bucket that we claim may go now; `no_node`: to nobody.
+node_index cluster_ownership::heir(bucket_id bucket,
+                                   const std::vector<bool>& ready) const {
+  if (epoch(me_, bucket) == 0)
+    return no_node;
+  const auto first = first_serving(bucket);
+  return first == no_node || first == me_ || !ready[first] ? no_node : first;
 }
 
-// A process that stood still (a frozen machine, a stopped process) wakes up
-// with yesterday's view, link by link.
-void cluster_core::look_at_clock(instant now) {
-  if (now.mono - last_event_ >= rules_.stood_still)
-    hears_until_ = now.mono + rules_.hear_first;
-  last_event_ = now.mono;
-}
-
-void cluster_core::recompute(instant now) {
-  say::claims news;
-  const auto is_alone = !may_take_over();
-  for (std::size_t b = 0; b < bucket_count; ++b) {
-    const auto bucket = static_cast<bucket_id>(b);
-    auto best = no_node;
-    std::uint64_t epoch = 0;
-    for (node_index node = 0; node < node_count(); ++node)
-      if (peers_[node].live && !claims_[node].empty()
-          && claims_[node][b] > epoch) {
-        best = node;
-        epoch = claims_[node][b];
-      }
-    // Ours is over where another's is newer; until then the two overlap.
-    if (best != me_ && best != no_node && !claims_[me_].empty()
-        && claims_[me_][b] != 0) {
-      claims_[me_][b] = 0;
-      releasing_.erase(bucket);
-      news.released.push_back(bucket);
-    }
-    if (best == no_node) {
-      best = by_rank(bucket);
-      if (best == me_ && where_->line(bucket).front() != me_ && !is_alone) {
-        claim(bucket, now);
-        news.made.push_back({bucket, claims_[me_][b]});
-      } else if (best == me_ && is_alone
-                 && where_->line(bucket).front() != me_) {
-        best = no_node;
-      }
-    }
-    owners_[b] = best;
-  }
-  if (!news.made.empty() || !news.released.empty())
-    tell_all(news);
-  publish();
-}
-
-void cluster_core::publish() {
-  auto next = std::make_shared<cluster_view>();
-  next->where = where_;
-  next->me = me_;
-  next->owners = owners_;
-  next->calm = am_in_step();
-  for (node_index node = 0; node < node_count(); ++node) {
-    const auto& it = peers_[node];
-    next->live.push_back(it.live);
-    next->counts.push_back(it.live && it.trusted);
-    next->calm = next->calm
-                 && (node == me_
-                     || (is_in_step(node) && it.trusted && it.says_in_step
-                         && it.phase == node_phase::serving));
-  }
-  if (view_ && view_->where == next->where && view_->owners == next->owners
-      && view_->live == next->live && view_->counts == next->counts
-      && view_->calm == next->calm)
-    return;
-  view_ = std::move(next);
-  port_.publish(view_);
-}
-
-// To whom a bucket that we claim is to go; `no_node`: it stays.
-node_index cluster_core::successor(bucket_id bucket) const {
-  for (const auto node : where_->line(bucket)) {
-    if (node == me_) {
-      if (phase_ == node_phase::draining)
-        continue;
-      return no_node;
-    }
-    if (!peers_[node].live || peers_[node].phase != node_phase::serving)
-      continue;
-    for (node_index other = 0; other < node_count(); ++other) {
-      const auto& it = peers_[other];
-      if (other == me_ || other == node || !it.live)
-        continue;
-      if (std::find(it.reaches.begin(), it.reaches.end(), node)
-          == it.reaches.end())
-        return no_node; // Somebody would be cut off: it stays here.
-    }
-    return is_in_step(node) ? node : no_node;
-  }
-  return no_node;
-}
-
-void cluster_core::hand_over(instant now) {
-  if (!releasing_.empty() || claims_[me_].empty())
-    return;
-  std::vector<bucket_id> some;
-  say::claims news;
-  for (std::size_t b = 0; b < bucket_count; ++b) {
-    const auto bucket = static_cast<bucket_id>(b);
-    if (claims_[me_][b] == 0)
-      continue;
-    if (where_->line(bucket).front() == me_ && phase_ == node_phase::serving) {
-      // By rank it is ours anyway.
-      claims_[me_][b] = 0;
-      news.released.push_back(bucket);
-    } else if (some.size() < rules_.release_at_once
-               && successor(bucket) != no_node) {
-      some.push_back(bucket);
-    }
-  }
-  if (!news.released.empty()) {
-    tell_all(news);
-    recompute(now);
-  }
-  if (some.empty())
-    return;
-  releasing_.insert(some.begin(), some.end());
-  port_.release(some);
-}
-
-void cluster_core::released(const std::vector<bucket_id>& buckets,
-                            instant now) {
-  say::claims news;
-  for (const auto bucket : buckets)
-    if (releasing_.erase(bucket) != 0 && !claims_[me_].empty()
-        && claims_[me_][bucket] != 0) {
-      claims_[me_][bucket] = 0;
-      news.released.push_back(bucket);
-    }
-  tell_all(news);
-  recompute(now);
-  // Also where nothing has changed: the routers hold what came meanwhile.
-  port_.publish(view_);
-  hand_over(now);
-}
-
-void cluster_core::ask_for_takeovers(instant now) {
-  std::map<node_index, std::vector<bucket_id>> wanted;
-  for (std::size_t b = 0; b < bucket_count; ++b) {
-    const auto owner = owners_[b];
-    if (owner == no_node || owner == me_)
-      continue;
-    const auto bucket = static_cast<bucket_id>(b);
-    const auto has_claim = !claims_[owner].empty() && claims_[owner][b] != 0;
-    if (!has_claim && where_->line(bucket).front() != owner)
-      wanted[owner].push_back(bucket);
-  }
-  for (node_index peer = 0; peer < node_count(); ++peer) {
-    auto& it = peers_[peer];
-    const auto found = wanted.find(peer);
-    if (found == wanted.end()) {
-      it.asked = {};
-      continue;
-    }
-    if (it.asked == mono_time{}) {
-      it.asked = now.mono;
-    } else if (now.mono - it.asked >= rules_.ask_after) {
-      it.asked = now.mono;
-      port_.send(peer, say::please_take{std::move(found->second)});
-    }
-  }
+std::uint64_t cluster_ownership::next_epoch(wall_ms now) {
+  return std::max<std::uint64_t>(now, last_epoch_ + 1);
 }
 
 } // namespace vartalap::core

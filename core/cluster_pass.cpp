@@ -1,6 +1,4 @@
-// Passes: what is held here is offered to the peers whom it concerns.
-
-#include "core/cluster_core.hpp"
+#include "core/cluster_pass.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,267 +7,186 @@ namespace vartalap::core {
 
 namespace {
 
-/// Between two passes to one peer, whatever happens.
-constexpr milliseconds pass_pause{1000};
-
-/// Until tombstones that a pass has found are offered again: the nodes that
-/// were away may all be back by then.
-constexpr milliseconds removals_pause{5000};
+constexpr milliseconds wait_min{1000};
+constexpr milliseconds wait_max{60'000};
 
 } // namespace
 
-bool cluster_core::concerns(bucket_id bucket, node_index peer) const {
-  return where_->rank(bucket, peer) <= rules_.replicas
-         || owners_[bucket] == peer;
+void cluster_pass::offer_all() {
+  due_ = true;
 }
 
-bool cluster_core::is_mine_to_keep(bucket_id bucket) const {
-  return concerns(bucket, me_);
+void cluster_pass::offer(bucket_id bucket) {
+  if (const auto at = under_way_.find(bucket); at != under_way_.end())
+    at->second.again = true;
+  else if (queued_.insert(bucket).second)
+    queue_.push_back(bucket);
 }
 
-void cluster_core::run_passes(instant now) {
-  for (node_index peer = 0; peer < node_count(); ++peer) {
-    auto& it = peers_[peer];
-    if (peer == me_ || !it.live || !it.now.is_idle())
-      continue;
-    const auto is_first = it.last_pass == mono_time{};
-    const auto is_wanted = it.wants_pass || now.mono >= it.removals_due;
-    if (is_wanted && (is_first || now.mono - it.last_pass >= pass_pause))
-      start_pass(peer, true, now);
-    else if (!it.urgent.empty())
-      start_pass(peer, false, now);
+void cluster_pass::cut() {
+  const auto number = number_;
+  *this = cluster_pass{peer_};
+  number_ = number;
+}
+
+bool cluster_pass::step(cluster_context& with, mono_time now) {
+  if (due_ && !scanning_ && now >= not_before_) {
+    due_ = false;
+    scanning_ = true;
+    failed_ = false;
+    next_ = 0;
+    ++number_;
   }
-}
-
-void cluster_core::start_pass(node_index peer, bool full, instant now) {
-  auto& it = peers_[peer];
-  it.now = {};
-  it.now.number = ++last_pass_;
-  it.now.is_full = full;
-  if (full) {
-    it.wants_pass = false;
-    it.removals_due = mono_time::max();
+  while (!queue_.empty() && under_way_.size() < with.rules.buckets_at_once) {
+    const auto bucket = queue_.front();
+    queue_.pop_front();
+    queued_.erase(bucket);
+    under_way_[bucket];
+    with.port->read_bucket(with.ask({asked_for::offer_bucket, peer_, bucket}),
+                           bucket);
   }
-  it.now.todo.assign(it.urgent.begin(), it.urgent.end());
-  it.urgent.clear();
-  advance(peer, now);
-}
-
-void cluster_core::advance(node_index peer, instant now) {
-  auto& it = peers_[peer].now;
-  if (it.is_idle())
-    return;
-  while (!it.todo.empty()
-         && it.reading + it.listed.size() + it.copying
-              < rules_.buckets_at_once) {
-    const auto bucket = it.todo.back();
-    it.todo.pop_back();
-    ++it.reading;
-    request what{request::offer, peer, it.number, bucket, {}, {}, {}};
-    port_.read_bucket(ask(std::move(what)), bucket);
+  const auto buckets = static_cast<std::uint32_t>(with.where->buckets());
+  if (scanning_ && !slice_busy_ && next_ < buckets && queue_.empty()) {
+    slice_busy_ = true;
+    const auto first = static_cast<bucket_id>(next_);
+    with.port->read_sums(with.ask({asked_for::offer_sums, peer_, first}), first,
+                         std::min(with.rules.slice, buckets - next_));
   }
-  if (!it.todo.empty() || it.reading + it.listed.size() + it.copying > 0
-      || it.waits_for_sums || it.waits_for_differs)
-    return;
-  if (!it.is_full || it.next >= bucket_count)
-    return finish_pass(peer, now);
-  it.waits_for_sums = true;
-  request what{request::sums, peer, it.number, 0, {}, {}, {}};
-  const auto count = std::min<std::uint32_t>(
-    rules_.slice, static_cast<std::uint32_t>(bucket_count) - it.next);
-  port_.read_sums(ask(std::move(what)), static_cast<bucket_id>(it.next), count);
+  return end_scan(with, now);
 }
 
-void cluster_core::sums_read(std::uint64_t number,
+bool cluster_pass::end_scan(cluster_context& with, mono_time now) {
+  if (!queue_.empty() || !under_way_.empty() || slice_busy_)
+    return false;
+  const bool whole = scanning_ && next_ >= with.where->buckets();
+  if (failed_) {
+    scanning_ = scanning_ && !whole;
+    failed_ = false;
+    due_ = true;
+    wait_ = std::clamp(wait_ * 2, wait_min, wait_max);
+    not_before_ = now + wait_;
+    return false;
+  }
+  if (!whole)
+    return false;
+  scanning_ = false;
+  wait_ = milliseconds{0};
+  with.port->send(peer_, say::pass_done{number_});
+  return !due_;
+}
+
+void cluster_pass::sums_read(cluster_context& with, bucket_id first,
                              const std::vector<say::bucket_sum>& sums,
-                             std::vector<bucket_id> with_removals, instant) {
-  const auto found = requests_.find(number);
-  if (found == requests_.end())
+                             const std::vector<bucket_id>& with_removals) {
+  if (!slice_busy_ || first != next_)
     return;
-  auto asked = std::move(found->second);
-  requests_.erase(found);
-  if (asked.what == request::compare)
-    return compare_sums(asked, sums);
-  auto& it = peers_[asked.peer].now;
-  if (it.number != asked.pass || !it.waits_for_sums)
-    return;
-  it.waits_for_sums = false;
-  it.waits_for_differs = true;
-  it.saw_removals = it.saw_removals || !with_removals.empty();
-  it.with_removals = std::move(with_removals);
-  say::sums out;
-  out.pass = it.number;
-  out.first = static_cast<bucket_id>(it.next);
-  out.count = std::min<std::uint32_t>(
-    rules_.slice, static_cast<std::uint32_t>(bucket_count) - it.next);
-  for (const auto& one : sums) {
-    if (!concerns(one.bucket, asked.peer))
+  say::sums out{
+    number_,
+    first,
+    std::min(with.rules.slice,
+             static_cast<std::uint32_t>(with.where->buckets()) - next_),
+    {}};
+  for (const auto bucket : with_removals)
+    offer(bucket);
+  for (const auto& each : sums) {
+    if (each.entries == 0 || !with.concerns(peer_, each.bucket)
+        || queued_.contains(each.bucket))
       continue;
-    if (is_mine_to_keep(one.bucket))
-      out.buckets.push_back(one);
+    if (with.concerns(with.me, each.bucket))
+      out.buckets.push_back(each);
     else
-      // It is to be known exactly what may be dropped here.
-      it.with_removals.push_back(one.bucket);
+      offer(each.bucket);
   }
-  port_.send(asked.peer, std::move(out));
-}
-
-void cluster_core::handle(node_index peer, say::differs& what, instant now) {
-  auto& it = peers_[peer].now;
-  if (it.number != what.pass || !it.waits_for_differs)
+  if (out.buckets.empty()) {
+    slice_busy_ = false;
+    next_ += with.rules.slice;
     return;
-  it.waits_for_differs = false;
-  it.next += rules_.slice;
-  it.todo = std::move(what.buckets);
-  it.todo.insert(it.todo.end(), it.with_removals.begin(),
-                 it.with_removals.end());
-  std::sort(it.todo.begin(), it.todo.end());
-  it.todo.erase(std::unique(it.todo.begin(), it.todo.end()), it.todo.end());
-  it.with_removals.clear();
-  advance(peer, now);
-}
-
-void cluster_core::bucket_read(std::uint64_t number, say::listing content,
-                               instant now) {
-  const auto found = requests_.find(number);
-  if (found == requests_.end())
-    return;
-  auto asked = std::move(found->second);
-  requests_.erase(found);
-  if (asked.what == request::answer)
-    return answer_listing(asked, content);
-  auto& it = peers_[asked.peer].now;
-  if (it.number != asked.pass)
-    return;
-  --it.reading;
-  content.pass = it.number;
-  content.bucket = asked.bucket;
-  offer(asked.peer, content);
-  advance(asked.peer, now);
-}
-
-void cluster_core::offer(node_index peer, say::listing& content) {
-  const auto bucket = content.bucket;
-  if (!is_mine_to_keep(bucket)) {
-    if (content.messages.empty())
-      foreign_.erase(bucket);
-    else if (!foreign_.contains(bucket))
-      foreign_[bucket].marks = content.messages;
   }
-  if (!concerns(bucket, peer)) {
+  with.port->send(peer_, std::move(out));
+}
+
+void cluster_pass::differs(std::uint32_t slice, const say::differs& answer) {
+  if (!slice_busy_ || answer.pass != number_ || answer.first != next_)
+    return;
+  for (const auto bucket : answer.buckets)
+    offer(bucket);
+  slice_busy_ = false;
+  next_ += slice;
+}
+
+void cluster_pass::bucket_read(cluster_context& with, bucket_id bucket,
+                               say::listing content) {
+  const auto at = under_way_.find(bucket);
+  if (at == under_way_.end())
+    return;
+  content.pass = number_;
+  content.bucket = bucket;
+  if (!with.concerns(peer_, bucket)) {
     content.messages.clear();
     content.devices.clear();
   }
   if (content.messages.empty() && content.devices.empty()
-      && content.removals.empty())
+      && content.removals.empty()) {
+    const bool again = at->second.again;
+    under_way_.erase(at);
+    if (again)
+      offer(bucket);
     return;
-  port_.send(peer, content);
-  peers_[peer].now.listed.emplace(bucket, std::move(content));
-}
-
-void cluster_core::handle(node_index peer, say::wants& what, instant now) {
-  auto& it = peers_[peer].now;
-  const auto listed = it.listed.find(what.bucket);
-  if (it.number != what.pass || listed == it.listed.end())
-    return;
-  note_confirmed(peer, listed->second);
-  it.listed.erase(listed);
-  if (!what.removed.empty()) {
-    request removal{request::apply, peer, 0, what.bucket, {}, {}, {}};
-    port_.apply(ask(std::move(removal)), what.removed, {});
   }
-  if (what.missing.empty()) {
-    bucket_offered(peer, what.bucket, now);
-  } else {
-    ++it.copying;
-    peers_[peer].to_copy += what.missing.size();
-    request copy{request::copy, peer, it.number, what.bucket, {}, {}, {}};
-    port_.copy(ask(std::move(copy)), peer, what.bucket, what.missing);
-  }
-  advance(peer, now);
+  at->second.content = content;
+  with.port->send(peer_, std::move(content));
 }
 
-void cluster_core::copied(std::uint64_t number, bool ok, instant now) {
-  const auto found = requests_.find(number);
-  if (found == requests_.end())
+void cluster_pass::wants(cluster_context& with, const say::wants& answer) {
+  const auto at = under_way_.find(answer.bucket);
+  if (at == under_way_.end() || at->second.told)
     return;
-  const auto asked = std::move(found->second);
-  requests_.erase(found);
-  auto& it = peers_[asked.peer].now;
-  if (it.number != asked.pass)
-    return;
-  --it.copying;
-  if (ok)
-    bucket_offered(asked.peer, asked.bucket, now);
-  else
-    it.failed = true;
-  advance(asked.peer, now);
+  auto& each = at->second;
+  each.told = true;
+  const std::set<say::removal, removal_order> ours{
+    each.content.removals.begin(), each.content.removals.end()};
+  std::vector<say::removal> news;
+  for (const auto& removal : answer.removed)
+    if (ours.contains(removal))
+      each.clean = false;
+    else
+      news.push_back(removal);
+  each.missing = answer.missing.size();
+  to_copy_ += each.missing;
+  // Both questions are counted before either is asked.
+  each.answers = (answer.missing.empty() ? 0U : 1U) + (news.empty() ? 0U : 1U);
+  const auto bucket = answer.bucket;
+  if (!answer.missing.empty())
+    with.port->copy(with.ask({asked_for::offer_copy, peer_, bucket}), peer_,
+                    bucket, answer.missing);
+  if (!news.empty())
+    with.port->apply(with.ask({asked_for::offer_apply, peer_, bucket}), news,
+                     {});
 }
 
-// The peer has all that was listed of this bucket.
-void cluster_core::bucket_offered(node_index peer, bucket_id bucket, instant) {
-  const auto kept = foreign_.find(bucket);
-  if (kept == foreign_.end() || is_mine_to_keep(bucket))
-    return;
-  auto& have = kept->second.have;
-  have.insert(peer);
-  for (const auto holder : where_->holders(bucket, rules_.replicas))
-    if (!have.contains(holder))
-      return;
-  port_.drop(kept->second.marks);
-  foreign_.erase(kept);
+const say::listing* cluster_pass::done(bucket_id bucket, bool ok) {
+  const auto at = under_way_.find(bucket);
+  if (at == under_way_.end() || at->second.answers == 0)
+    return nullptr;
+  at->second.ok = at->second.ok && ok;
+  --at->second.answers;
+  return finished(bucket);
 }
 
-void cluster_core::note_confirmed(node_index peer,
-                                  const say::listing& content) {
-  std::vector<say::removal> known;
-  for (const auto& one : content.removals) {
-    const removal_key key{one.user, one.serverid, one.device};
-    auto& by = confirmed_[key];
-    by.insert(peer);
-    if (by.size() + 1 == peers_.size()) {
-      known.push_back(one);
-      confirmed_.erase(key);
-    }
+const say::listing* cluster_pass::finished(bucket_id bucket) {
+  const auto at = under_way_.find(bucket);
+  if (at == under_way_.end() || !at->second.told || at->second.answers != 0)
+    return nullptr;
+  last_ = std::move(at->second);
+  under_way_.erase(at);
+  to_copy_ -= last_.missing;
+  if (last_.again)
+    offer(bucket);
+  if (!last_.ok) {
+    failed_ = true;
+    return nullptr;
   }
-  if (!known.empty())
-    port_.forget(known);
-}
-
-void cluster_core::finish_pass(node_index peer, instant now) {
-  auto& it = peers_[peer];
-  const auto was = std::exchange(it.now, {});
-  it.last_pass = now.mono;
-  it.to_copy = 0;
-  if (was.saw_removals)
-    it.removals_due = now.mono + removals_pause;
-  if (was.failed) {
-    it.wants_pass = true;
-  } else if (was.is_full) {
-    it.pass_out = true;
-    port_.send(peer, say::pass_done{was.number});
-  }
-  if (it.pass_out && it.pass_in)
-    it.trusted = true;
-  look_at_phase(now);
-  if (told_in_step_ != am_in_step())
-    tell_status();
-  recompute(now);
-  hand_over(now);
-}
-
-void cluster_core::handle(node_index peer, say::pass_done&, instant now) {
-  auto& it = peers_[peer];
-  it.pass_in = true;
-  if (it.pass_out)
-    it.trusted = true;
-  look_at_phase(now);
-  recompute(now);
-  hand_over(now);
-}
-
-void cluster_core::abort_pass(node_index peer) {
-  peers_[peer].now = {};
+  return &last_.content;
 }
 
 } // namespace vartalap::core

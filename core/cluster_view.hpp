@@ -13,6 +13,7 @@ namespace vartalap::core {
 struct cluster_view {
   std::shared_ptr<const placement> where;
   node_index me = 0;
+  unsigned replicas = 0;
   /// By bucket: whom its users' mailboxes live with; `no_node` while nobody
   /// who can be reached may take it.
   std::vector<node_index> owners;
@@ -25,6 +26,12 @@ struct cluster_view {
   /// and nobody lacks any. Only then may removals be forgotten as soon as the
   /// holders have confirmed them.
   bool calm = false;
+  /// Some two live nodes do not reach each other: whoever sees both carries
+  /// on to the one what it stores for the other (`keeps_for_others`).
+  bool split = false;
+  /// By node: this node has been in step with it at some time since it
+  /// started: it has learnt then what the other knew.
+  std::vector<bool> met;
 
   node_index owner(bucket_id bucket) const noexcept {
     return owners[bucket];
@@ -32,6 +39,28 @@ struct cluster_view {
 
   bool is_mine(bucket_id bucket) const noexcept {
     return owners[bucket] == me;
+  }
+
+  /// This node is to hold the bucket, whoever owns it.
+  bool is_held_here(bucket_id bucket) const noexcept {
+    return where->rank(bucket, me) <= replicas;
+  }
+
+  /// Whether all devices of the bucket's users are known here: it is held
+  /// here, and another holder was met. Where not, a message stays although all
+  /// known devices have acknowledged it: another one may owe.
+  bool knows_devices(bucket_id bucket) const noexcept {
+    const auto holders = where->holders(bucket, replicas);
+    bool known = holders.size() == 1;
+    for (const auto node : holders)
+      known = known || (node != me && met[node]);
+    return known && is_held_here(bucket);
+  }
+
+  /// Whether what is stored here for this bucket has to be carried on to
+  /// others: after each such commit `cluster_core::keeps` is told.
+  bool keeps_for_others(bucket_id bucket) const noexcept {
+    return split || (!is_mine(bucket) && !is_held_here(bucket));
   }
 };
 

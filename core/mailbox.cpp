@@ -315,6 +315,15 @@ bool mailbox::inspection::knows(std::string_view name) const noexcept {
                      [&](const auto& one) { return one.name == name; });
 }
 
+std::vector<device_record> mailbox::devices() const {
+  std::vector<device_record> out;
+  out.reserve(devices_.size());
+  for (const auto& device : devices_) {
+    out.push_back(device.record);
+  }
+  return out;
+}
+
 mailbox::inspection mailbox::inspect() const {
   inspection seen;
   for (const auto& device : devices_) {

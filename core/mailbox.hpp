@@ -55,10 +55,11 @@ public:
                std::string_view own_device = {});
 
   /// A connection of `device` is ready. An older one of the same device is
-  /// closed (replaced). An unknown device becomes known, up to
-  /// `limits.devices_per_user`.
+  /// closed (replaced); where another node tells late of one that is older
+  /// than the present one, that one is (superseded). An unknown device becomes
+  /// known, up to `limits.devices_per_user`.
   void attach(std::string_view device, attachment_id id, instant now,
-              mailbox_effects& out);
+              mailbox_effects& out, const connection_origin& came_by = {});
 
   /// The connection is gone; what it had in flight is pending again. Ignored
   /// for an attachment that the mailbox has let go of.
@@ -103,9 +104,8 @@ public:
   ///               later; what else failed costs a repeat after a restart.
   void op_done(bool failed = false) noexcept;
 
-  /// Answer to `effect::fetch`: what was found, ascending. Messages of the
-  /// request that are missing were damaged: they leave the mailbox as
-  /// quarantined.
+  /// Answer to `effect::fetch`: what was found, ascending. What is missing was
+  /// damaged: it leaves the mailbox as quarantined.
   void fetched(const std::vector<server_id>& asked,
                std::vector<envelope_ptr> found, instant now,
                mailbox_effects& out);
@@ -126,6 +126,14 @@ public:
 
   /// Another node has removed this message: it is over here too.
   void merge_removal(server_id serverid, instant now, mailbox_effects& out);
+
+  /// Another node has removed this device, from this disk too.
+  void merge_device_removal(std::string_view device, instant now,
+                            mailbox_effects& out);
+
+  /// Whether this node knows all devices of the user; true at first. Where not,
+  /// a message stays although all known ones have it: another one may owe it.
+  void know_all_devices(bool known, instant now, mailbox_effects& out);
 
   /// Another node's record of a device; storage has been given it already.
   void merge_device(const device_record& record, instant now,
@@ -172,6 +180,9 @@ public:
   };
   inspection inspect() const;
 
+  /// What is known of the user's devices.
+  std::vector<device_record> devices() const;
+
   const std::string& user() const noexcept {
     return user_;
   }
@@ -198,6 +209,7 @@ private:
   mailbox_device* find_connection(attachment_id id) noexcept;
   mailbox_device* make_known(std::string_view name, instant now,
                              mailbox_effects& out);
+  void cut_off(mailbox_device& device, instant now, mailbox_effects& out);
   void forget_device(mailbox_device& device, instant now, mailbox_effects& out);
   void put_device(const mailbox_device& device, mailbox_effects& out);
   void put_devices_again(instant now, mailbox_effects& out);
@@ -282,6 +294,7 @@ private:
   bool offline_raised_ = false;
   bool has_unowed_ = false; ///< found at open; the next timer ends them
   bool leaving_ = false;    ///< `leave`: nobody is woken
+  bool knows_all_devices_ = true;
 };
 
 } // namespace vartalap::core

@@ -44,11 +44,19 @@ struct device_trouble {
   bool alone = false; ///< first.front() is in flight now
 };
 
+/// Where and when a connection was opened: connections that came by way of
+/// different nodes are told of in any order.
+struct connection_origin {
+  std::uint16_t node = 0;
+  std::uint64_t opened = 0; ///< by that node's clock (`server_id::high`)
+};
+
 /// One known device of a mailbox and, while it is connected, the state of
 /// its connection.
 struct mailbox_device {
   device_record record;
   attachment_id connection = 0; ///< 0: away
+  std::uint64_t opened = 0;     ///< `connection_origin` of `connection`
   server_id cursor;             ///< first deliveries went up to here
   server_id rewound;            ///< where `cursor` was before it went back
   std::uint64_t ordinal = 0;    ///< of the latest delivery
@@ -57,7 +65,8 @@ struct mailbox_device {
   microseconds ack_time{0};     ///< smoothed; 0: none measured
   std::unique_ptr<device_trouble> trouble; ///< null: none
   std::uint32_t flight_bytes = 0;
-  std::uint8_t slot = 0; ///< its bit in the entries
+  std::uint16_t came_by = 0; ///< … its node
+  std::uint8_t slot = 0;     ///< its bit in the entries
 
   bool connected() const noexcept {
     return connection != 0;

@@ -23,9 +23,14 @@ bool is_unseen_for(const device_record& record, milliseconds idle,
 } // namespace
 
 void mailbox::attach(std::string_view device, attachment_id id, instant now,
-                     mailbox_effects& out) {
-  leaving_ = false;
+                     mailbox_effects& out, const connection_origin& came_by) {
   auto* by = find_device(device);
+  if (by != nullptr && by->connected() && by->connection != id
+      && by->came_by != came_by.node && came_by.opened < by->opened) {
+    out.emplace_back(effect::close{id, effect::close_reason::superseded});
+    return;
+  }
+  leaving_ = false;
   if (by == nullptr) {
     by = make_known(device, now, out);
     if (by == nullptr) {
@@ -43,6 +48,8 @@ void mailbox::attach(std::string_view device, attachment_id id, instant now,
   const bool write = by->record.gap_count > 0
                      || now.wall > by->record.last_seen + last_seen_grain;
   by->connection = id;
+  by->came_by = came_by.node;
+  by->opened = came_by.opened;
   by->cursor = {};
   by->rewound = {};
   by->ordinal = 0;
@@ -112,13 +119,22 @@ void mailbox::remove_device(std::string_view device, instant now,
   if (known == nullptr) {
     return;
   }
-  const bool was_connected = known->connected();
+  effect::erase_device erased{known->record.name, known->record.last_seen};
+  cut_off(*known, now, out);
+  ++operations_;
+  out.emplace_back(std::move(erased));
+}
+
+// Its record on disk is somebody else's matter.
+void mailbox::cut_off(mailbox_device& device, instant now,
+                      mailbox_effects& out) {
+  const bool was_connected = device.connected();
   if (was_connected) {
     out.emplace_back(
-      effect::close{known->connection, effect::close_reason::erased});
-    context_.counters.stuck += known->disconnect();
+      effect::close{device.connection, effect::close_reason::erased});
+    context_.counters.stuck += device.disconnect();
   }
-  forget_device(*known, now, out);
+  forget_device(device, now, out);
   if (was_connected) {
     raise_offline(out);
     trim();
@@ -143,7 +159,10 @@ mailbox_device* mailbox::make_known(std::string_view name, instant now,
     if (oldest == nullptr) {
       return nullptr;
     }
+    effect::erase_device erased{oldest->record.name, oldest->record.last_seen};
     forget_device(*oldest, now, out);
+    ++operations_;
+    out.emplace_back(std::move(erased));
   }
   device_mask used = 0;
   for (const auto& x : devices_) {
@@ -171,10 +190,12 @@ void mailbox::forget_device(mailbox_device& device, instant now,
     if (entry.gone) {
       continue;
     }
-    const bool others
-      = std::any_of(devices_.begin(), devices_.end(), [&](const auto& other) {
-          return &other != &device && other.owes(entry);
-        });
+    const bool others = !knows_all_devices_
+                        || std::any_of(devices_.begin(), devices_.end(),
+                                       [&](const auto& other) {
+                                         return &other != &device
+                                                && other.owes(entry);
+                                       });
     if (!others) {
       finish(entry, entry.delivered ? ending::acknowledged : ending::cancelled,
              now, out);
@@ -183,8 +204,6 @@ void mailbox::forget_device(mailbox_device& device, instant now,
     context_.counters.stuck -= device.forget(entry.serverid);
     entry.acked &= static_cast<device_mask>(~bit);
   }
-  ++operations_;
-  out.emplace_back(effect::erase_device{device.record.name});
   devices_.erase(devices_.begin() + (&device - devices_.data()));
 }
 
@@ -259,7 +278,7 @@ bool mailbox::any_connected() const noexcept {
 }
 
 bool mailbox::is_owed(const mailbox_entry& entry) const noexcept {
-  return devices_.empty()
+  return devices_.empty() || !knows_all_devices_
          || std::any_of(devices_.begin(), devices_.end(),
                         [&](const auto& x) { return x.owes(entry); });
 }

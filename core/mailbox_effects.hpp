@@ -77,6 +77,7 @@ struct put_device {
 };
 struct erase_device {
   std::string name;
+  wall_ms last_seen = 0;
 };
 
 /// Read these stored messages (ascending) and answer with `mailbox::fetched`.
@@ -111,7 +112,8 @@ enum class close_reason : std::uint8_t {
   undelivered, ///< 4008
   replaced,    ///< 4009
   too_many_devices,
-  erased, ///< the device was deleted: 4001
+  erased,     ///< the device was deleted: 4001
+  superseded, ///< an older connection was told of late: 1001
 };
 
 /// End this connection; the mailbox has already let go of it.

@@ -93,6 +93,21 @@ void mailbox::merge_device(const device_record& record, instant now,
   }
 }
 
+void mailbox::merge_device_removal(std::string_view device, instant now,
+                                   mailbox_effects& out) {
+  if (auto* known = find_device(device)) {
+    cut_off(*known, now, out);
+  }
+}
+
+void mailbox::know_all_devices(bool known, instant now, mailbox_effects& out) {
+  if (std::exchange(knows_all_devices_, known) || !known) {
+    return;
+  }
+  finish_unowed(now, out);
+  entries_.compact();
+}
+
 void mailbox::leave(instant now, mailbox_effects& out) {
   leaving_ = true;
   for (auto& device : devices_) {

@@ -86,7 +86,7 @@ void mailbox::place(mailbox_entry& entry, instant now, mailbox_effects& out) {
   pump_all(now, out);
   // Whoever owes it and could not be sent it now may take long.
   const bool is_sent_to_all
-    = !devices_.empty()
+    = !devices_.empty() && knows_all_devices_
       && std::all_of(devices_.begin(), devices_.end(), [&](const auto& x) {
            return !x.owes(entry)
                   || (x.connected() && entry.serverid <= x.cursor);

@@ -4,12 +4,13 @@
 #include "core/ids.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace vartalap::core {
 
-placement::placement(std::vector<std::string> members)
-  : members_(std::move(members)) {
+placement::placement(std::vector<std::string> members, std::size_t buckets)
+  : members_(std::move(members)), buckets_(buckets) {
   std::sort(members_.begin(), members_.end());
   width_ = std::min(members_.size(), line_max);
   std::vector<std::uint64_t> seeds;
@@ -19,9 +20,9 @@ placement::placement(std::vector<std::string> members)
     all.add(name);
   }
   hash_ = all.finish().a;
-  lines_.reserve(width_ * bucket_count);
+  lines_.reserve(width_ * buckets_);
   std::vector<std::pair<std::uint64_t, node_index>> scores(members_.size());
-  for (std::size_t bucket = 0; bucket < bucket_count; ++bucket) {
+  for (std::size_t bucket = 0; bucket < buckets_; ++bucket) {
     for (std::size_t i = 0; i < seeds.size(); ++i)
       scores[i]
         = {mix64(seeds[i] ^ mix64(bucket + 1)), static_cast<node_index>(i)};

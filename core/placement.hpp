@@ -31,7 +31,14 @@ public:
 
   /// @param members Names, in any order, each once; at least one, at most
   ///                60,000.
-  explicit placement(std::vector<std::string> members);
+  /// @param buckets How many buckets there are, 1 to `bucket_count`; fewer
+  ///                make a simulation cheap.
+  explicit placement(std::vector<std::string> members,
+                     std::size_t buckets = bucket_count);
+
+  std::size_t buckets() const noexcept {
+    return buckets_;
+  }
 
   /// Sorted by name: a node_index is a position here.
   const std::vector<std::string>& members() const noexcept {
@@ -58,6 +65,7 @@ public:
 
 private:
   std::vector<std::string> members_;
+  std::size_t buckets_ = 0;
   std::size_t width_ = 0;
   std::vector<node_index> lines_; ///< width_ for each bucket
   std::uint64_t hash_ = 0;

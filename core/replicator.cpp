@@ -1,223 +1,324 @@
 #include "core/replicator.hpp"
 
-#include <algorithm>
+#include <bit>
+#include <cassert>
 #include <utility>
 
 namespace vartalap::core {
 
 namespace {
 
-bool contains(std::span<const node_index> all, node_index one) {
-  return std::find(all.begin(), all.end(), one) != all.end();
+using places = std::uint8_t;
+
+constexpr places bit(std::size_t place) noexcept {
+  return static_cast<places>(1U << place);
+}
+
+constexpr places both(places a, places b) noexcept {
+  return static_cast<places>(a & b);
+}
+
+constexpr places without(places a, places b) noexcept {
+  return static_cast<places>(a & ~b);
+}
+
+unsigned count(places x) noexcept {
+  return static_cast<unsigned>(std::popcount(x));
 }
 
 } // namespace
 
+replicator::replicator(const replication_rules& rules) : rules_(rules) {
+}
+
 void replicator::set_view(cluster_view_ptr view, mono_time now,
                           replicator_effects& out) {
-  view_ = std::move(view);
+  if (view_ && view_->where != view->where)
+    move_to(*view_->where, *view->where);
+  const auto before = std::exchange(view_, std::move(view));
   if (view_->calm)
-    hinted_.clear();
-  std::vector<std::uint64_t> shaken;
-  for (auto& [ticket, one] : pending_) {
-    auto is_shaken = one.is_removal && !view_->calm;
-    for (auto& each : one.copies)
-      if (each.where == holder::asked && !view_->live[each.node]) {
-        each.where = holder::lost;
-        is_shaken = true;
-      }
-    if (is_shaken)
-      shaken.push_back(ticket);
+    forget_hints(now);
+  for (auto at = tickets_.begin(); at != tickets_.end();) {
+    auto& [number, each] = *at;
+    const bool settled = each.is_removal
+                           ? !view_->calm // its tombstone stays
+                           : follow_view(number, each, *before, now, out);
+    at = settled ? tickets_.erase(at) : std::next(at);
   }
-  std::sort(shaken.begin(), shaken.end());
-  for (const auto ticket : shaken)
-    look_at(ticket, now, out);
 }
 
-unsigned replicator::promised(const pending& one) const noexcept {
-  unsigned n = 0;
-  for (const auto& each : one.copies)
-    n += each.where != holder::lost && view_->counts[each.node] ? 1U : 0U;
-  return n;
-}
-
-unsigned replicator::committed_copies(const pending& one) const noexcept {
-  unsigned n = 0;
-  for (const auto& each : one.copies)
-    n += each.where == holder::done && view_->counts[each.node] ? 1U : 0U;
-  return n;
-}
-
-// Asks the next nodes in line until enough have been asked.
-// False where there are not enough.
-bool replicator::ask_more(pending& one, std::uint64_t ticket, mono_time now,
-                          replicator_effects& out) {
-  const auto need = rules_.min_copies - 1;
-  const auto line = view_->where->line(one.bucket);
-  replicate::send more{ticket, {}};
-  for (const auto node : line) {
-    if (promised(one) >= need)
-      break;
-    const auto is_known
-      = node == view_->me
-        || std::any_of(one.copies.begin(), one.copies.end(),
-                       [&](const auto& x) { return x.node == node; });
-    if (is_known || !view_->live[node] || !view_->counts[node])
-      continue;
-    one.copies.push_back({node, holder::asked, now});
-    more.to.push_back(node);
-    if (!contains(view_->where->holders(one.bucket, rules_.replicas), node)) {
-      auto& hinted = hinted_[one.bucket];
-      if (!contains(hinted, node))
-        hinted.push_back(node);
-    }
+/// @returns True: the ticket is settled.
+bool replicator::follow_view(std::uint64_t number, ticket& of,
+                             const cluster_view& before, mono_time now,
+                             replicator_effects& out) {
+  const auto line = view_->where->line(of.bucket);
+  const bool same_members = before.where == view_->where;
+  places back = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const auto node = line[i];
+    if (!view_->live[node])
+      of.lost = static_cast<places>(of.lost
+                                    | without(both(of.asked, bit(i)), of.done));
+    else if (!view_->counts[node])
+      of.done = without(of.done, bit(i)); // it has lost what it had
+    if (view_->live[node] && (!same_members || !before.live[node]))
+      back = static_cast<places>(back | bit(i));
   }
-  if (!more.to.empty())
-    out.emplace_back(std::move(more));
-  return promised(one) >= need;
+  // Holders that are there now get it too: a pass to them may read the store
+  // before this is committed.
+  const auto holders = live_holders(of.bucket);
+  const auto whom = static_cast<places>(
+    without(holders, of.asked) | both(holders, without(back, of.done)));
+  of.lost = without(of.lost, whom);
+  if (whom != 0)
+    send(number, of, whom, now, out);
+  return replace(number, of, now, out);
 }
 
-bool replicator::put(std::uint64_t ticket, bucket_id bucket, server_id,
+bool replicator::put(std::uint64_t number, bucket_id bucket, server_id,
                      mono_time now, replicator_effects& out) {
-  pending one;
-  one.bucket = bucket;
-  replicate::send first{ticket, {}};
-  for (const auto node : view_->where->holders(bucket, rules_.replicas))
-    if (node != view_->me && view_->live[node]) {
-      one.copies.push_back({node, holder::asked, now});
-      first.to.push_back(node);
-    }
-  const auto at = out.size();
-  if (!first.to.empty())
-    out.emplace_back(std::move(first));
-  if (!ask_more(one, ticket, now, out) && !rules_.accept_when_short) {
-    out.resize(at);
+  assert(view_);
+  ticket fresh;
+  fresh.bucket = bucket;
+  const auto at = tickets_.insert_or_assign(number, fresh).first;
+  const auto effects_before = out.size();
+  if (const auto holders = live_holders(bucket); holders != 0)
+    send(number, at->second, holders, now, out);
+  if (!ask_more(number, at->second, now, out) && !rules_.accept_when_short) {
+    out.resize(effects_before);
+    tickets_.erase(at);
     return false;
   }
-  pending_[ticket] = std::move(one);
+  deadlines_.push_back({now + rules_.patience, number});
   return true;
 }
 
-void replicator::committed_here(std::uint64_t ticket, mono_time now,
-                                replicator_effects& out) {
-  if (const auto found = pending_.find(ticket); found != pending_.end()) {
-    found->second.here = true;
-    look_at(ticket, now, out);
-  }
-}
-
-void replicator::settle(std::uint64_t ticket, node_index node,
-                        holder::state how, mono_time now,
-                        replicator_effects& out) {
-  const auto found = pending_.find(ticket);
-  if (found == pending_.end())
+void replicator::committed_here(std::uint64_t number, replicator_effects& out) {
+  const auto at = tickets_.find(number);
+  if (at == tickets_.end() || at->second.is_removal)
     return;
-  for (auto& each : found->second.copies)
-    if (each.node == node)
-      each.where = how;
-  look_at(ticket, now, out);
+  at->second.committed_here = true;
+  if (settle(number, at->second, false, out))
+    tickets_.erase(at);
 }
 
-void replicator::committed(std::uint64_t ticket, node_index node, mono_time now,
+void replicator::committed(std::uint64_t number, node_index node,
                            replicator_effects& out) {
-  settle(ticket, node, holder::done, now, out);
+  const auto at = tickets_.find(number);
+  if (at == tickets_.end() || node >= view_->live.size())
+    return;
+  auto& each = at->second;
+  const auto place = view_->where->rank(each.bucket, node);
+  if (place == placement::line_max)
+    return;
+  if (each.is_removal) {
+    each.done = static_cast<places>(each.done | bit(place));
+    if (without(each.asked, each.done) == 0) {
+      out.emplace_back(replicate::forget{number});
+      tickets_.erase(at);
+    }
+    return;
+  }
+  if (!view_->counts[node])
+    return; // it may be gone again before it is repaired
+  each.done = static_cast<places>(each.done | bit(place));
+  if (settle(number, each, false, out))
+    tickets_.erase(at);
 }
 
-void replicator::failed(std::uint64_t ticket, node_index node, mono_time now,
+void replicator::failed(std::uint64_t number, node_index node, mono_time now,
                         replicator_effects& out) {
-  settle(ticket, node, holder::lost, now, out);
-}
-
-// Decides what has become of it, once something has changed.
-void replicator::look_at(std::uint64_t ticket, mono_time now,
-                         replicator_effects& out) {
-  const auto found = pending_.find(ticket);
-  if (found == pending_.end())
+  const auto at = tickets_.find(number);
+  if (at == tickets_.end() || node >= view_->live.size())
     return;
-  auto& one = found->second;
-  if (one.is_removal) {
-    const auto all = std::all_of(
-      one.copies.begin(), one.copies.end(),
-      [](const auto& each) { return each.where == holder::done; });
-    const auto any = std::any_of(
-      one.copies.begin(), one.copies.end(),
-      [](const auto& each) { return each.where == holder::lost; });
-    if (all && view_->calm)
-      out.emplace_back(replicate::forget{ticket});
-    if (all || any || !view_->calm)
-      pending_.erase(found);
+  if (at->second.is_removal) {
+    tickets_.erase(at); // its tombstone stays
     return;
   }
-  const auto has_enough = ask_more(one, ticket, now, out);
-  const auto copies = committed_copies(one);
-  const auto is_short = !has_enough && copies >= promised(one);
-  if (is_short && !rules_.accept_when_short) {
-    out.emplace_back(replicate::refused{ticket});
-    pending_.erase(found);
-  } else if (one.here && (copies >= rules_.min_copies - 1 || is_short)) {
-    out.emplace_back(replicate::confirmed{ticket, copies});
-    pending_.erase(found);
-  }
+  const auto place = view_->where->rank(at->second.bucket, node);
+  if (place == placement::line_max)
+    return;
+  at->second.lost = static_cast<places>(at->second.lost | bit(place));
+  if (replace(number, at->second, now, out))
+    tickets_.erase(at);
 }
 
-void replicator::drop(std::uint64_t ticket) {
-  pending_.erase(ticket);
+void replicator::drop(std::uint64_t number) {
+  tickets_.erase(number);
 }
 
 std::vector<node_index> replicator::targets(bucket_id bucket) const {
   std::vector<node_index> out;
-  for (const auto node : view_->where->holders(bucket, rules_.replicas))
-    if (node != view_->me && view_->live[node])
-      out.push_back(node);
-  if (const auto found = hinted_.find(bucket); found != hinted_.end())
-    for (const auto node : found->second)
-      if (node != view_->me && view_->live[node] && !contains(out, node))
-        out.push_back(node);
-  // A node that is home without being a holder: the holders' copies are not
-  // all there are.
-  const auto owner = view_->owner(bucket);
-  if (owner != no_node && owner != view_->me && view_->live[owner]
-      && !contains(out, owner))
-    out.push_back(owner);
+  auto whom = live_holders(bucket);
+  if (const auto at = hints_.find(bucket); at != hints_.end())
+    whom = static_cast<places>(whom | at->second.who);
+  const auto line = view_->where->line(bucket);
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if ((whom & bit(i)) != 0 && line[i] != view_->me && view_->live[line[i]])
+      out.push_back(line[i]);
   return out;
 }
 
-std::vector<node_index> replicator::remove(std::uint64_t ticket,
+std::vector<node_index> replicator::remove(std::uint64_t number,
                                            bucket_id bucket,
                                            replicator_effects& out) {
-  auto to = targets(bucket);
+  auto whom = targets(bucket);
   if (!view_->calm)
-    return to;
-  if (to.empty()) {
-    out.emplace_back(replicate::forget{ticket});
-    return to;
+    return whom;
+  if (whom.empty()) {
+    out.emplace_back(replicate::forget{number});
+    return whom;
   }
-  pending one;
-  one.bucket = bucket;
-  one.is_removal = true;
-  for (const auto node : to)
-    one.copies.push_back({node, holder::asked, {}});
-  pending_[ticket] = std::move(one);
-  return to;
+  ticket fresh;
+  fresh.bucket = bucket;
+  fresh.is_removal = true;
+  for (const auto node : whom)
+    fresh.asked = static_cast<places>(fresh.asked
+                                      | bit(view_->where->rank(bucket, node)));
+  tickets_.insert_or_assign(number, fresh);
+  return whom;
 }
 
 void replicator::tick(mono_time now, replicator_effects& out) {
-  std::vector<std::uint64_t> late;
-  for (auto& [ticket, one] : pending_) {
-    if (one.is_removal)
+  while (!deadlines_.empty() && deadlines_.front().at <= now) {
+    const auto number = deadlines_.front().ticket;
+    deadlines_.pop_front();
+    const auto at = tickets_.find(number);
+    if (at == tickets_.end())
       continue;
-    auto is_late = false;
-    for (auto& each : one.copies)
-      if (each.where == holder::asked && now - each.since >= rules_.patience) {
-        each.where = holder::lost; // It may still come: `committed` counts it.
-        is_late = true;
-      }
-    if (is_late)
-      late.push_back(ticket);
+    auto& each = at->second;
+    each.lost = static_cast<places>(each.lost | without(each.asked, each.done));
+    if (replace(number, each, now, out))
+      tickets_.erase(at);
+    else
+      deadlines_.push_back({now + rules_.patience, number});
   }
-  std::sort(late.begin(), late.end());
-  for (const auto ticket : late)
-    look_at(ticket, now, out);
+}
+
+std::size_t replicator::waiting() const noexcept {
+  return tickets_.size();
+}
+
+places replicator::live_holders(bucket_id bucket) const {
+  places out = 0;
+  const auto holders = view_->where->holders(bucket, rules_.replicas);
+  for (std::size_t i = 0; i < holders.size(); ++i)
+    if (holders[i] != view_->me && view_->live[holders[i]])
+      out = static_cast<places>(out | bit(i));
+  return out;
+}
+
+places replicator::counting(bucket_id bucket, places among) const {
+  places out = 0;
+  const auto line = view_->where->line(bucket);
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if ((among & bit(i)) != 0 && view_->counts[line[i]])
+      out = static_cast<places>(out | bit(i));
+  return out;
+}
+
+void replicator::send(std::uint64_t number, ticket& to, places whom,
+                      mono_time now, replicator_effects& out) {
+  replicate::send effect{number, {}};
+  const auto line = view_->where->line(to.bucket);
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if ((whom & bit(i)) == 0)
+      continue;
+    effect.to.push_back(line[i]);
+    if (i > rules_.replicas) {
+      auto& kept = hints_[to.bucket];
+      kept.who = static_cast<places>(kept.who | bit(i));
+      kept.at = now;
+    }
+  }
+  to.asked = static_cast<places>(to.asked | whom);
+  out.emplace_back(std::move(effect));
+}
+
+/// Sends to further nodes until enough may commit.
+/// @returns False: there are not enough.
+bool replicator::ask_more(std::uint64_t number, ticket& to, mono_time now,
+                          replicator_effects& out) {
+  const auto hopeful = static_cast<places>(
+    to.done | counting(to.bucket, without(to.asked, to.lost)));
+  auto have = 1 + count(hopeful);
+  places more = 0;
+  const auto line = view_->where->line(to.bucket);
+  for (std::size_t i = 0; i < line.size() && have < rules_.min_copies; ++i) {
+    if (line[i] == view_->me || (to.asked & bit(i)) != 0
+        || !view_->live[line[i]] || !view_->counts[line[i]])
+      continue;
+    more = static_cast<places>(more | bit(i));
+    ++have;
+  }
+  if (more != 0)
+    send(number, to, more, now, out);
+  return have >= rules_.min_copies;
+}
+
+/// @returns True: the ticket is settled.
+bool replicator::settle(std::uint64_t number, ticket& of, bool short_of_nodes,
+                        replicator_effects& out) {
+  const auto copies = count(of.done);
+  const bool hopeless
+    = short_of_nodes
+      || 1
+             + count(static_cast<places>(
+               of.done | counting(of.bucket, without(of.asked, of.lost))))
+           < rules_.min_copies;
+  if (1 + copies >= rules_.min_copies
+      || (hopeless && rules_.accept_when_short)) {
+    if (!of.committed_here)
+      return false;
+    out.emplace_back(replicate::confirmed{number, copies});
+    return true;
+  }
+  if (!hopeless)
+    return false;
+  out.emplace_back(replicate::refused{number});
+  return true;
+}
+
+/// Asks others in place of those that are lost.
+/// @returns True: the ticket is settled.
+bool replicator::replace(std::uint64_t number, ticket& of, mono_time now,
+                         replicator_effects& out) {
+  if (1 + count(of.done) >= rules_.min_copies)
+    return settle(number, of, false, out);
+  const bool enough = ask_more(number, of, now, out);
+  return settle(number, of, !enough, out);
+}
+
+/// Another member list is in force: the places in line change.
+void replicator::move_to(const placement& from, const placement& to) {
+  const auto moved = [&](bucket_id bucket, places before) {
+    places after = 0;
+    const auto line = from.line(bucket);
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if ((before & bit(i)) == 0)
+        continue;
+      const auto node = to.find(from.members()[line[i]]);
+      const auto place = node == no_node ? placement::line_max
+                                         : to.rank(bucket, node);
+      if (place != placement::line_max)
+        after = static_cast<places>(after | bit(place));
+    }
+    return after;
+  };
+  for (auto& [number, each] : tickets_) {
+    each.asked = moved(each.bucket, each.asked);
+    each.done = moved(each.bucket, each.done);
+    each.lost = moved(each.bucket, each.lost);
+  }
+  for (auto& [bucket, kept] : hints_)
+    kept.who = moved(bucket, kept.who);
+}
+
+/// Nobody keeps hints any more, but for those that may be on their way.
+void replicator::forget_hints(mono_time now) {
+  std::erase_if(hints_, [&](const auto& each) {
+    return each.second.at + rules_.patience < now;
+  });
 }
 
 } // namespace vartalap::core

@@ -4,8 +4,9 @@
 #include "core/ids.hpp"
 #include "core/units.hpp"
 
+#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <deque>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -62,24 +63,23 @@ using replicator_effects = std::vector<replicator_effect>;
 /// is.
 class replicator {
 public:
-  explicit replicator(const replication_rules& rules) : rules_(rules) {
-  }
+  explicit replicator(const replication_rules& rules);
 
   /// Takes the new view; nodes that it calls lost are replaced.
   void set_view(cluster_view_ptr view, mono_time now, replicator_effects& out);
 
   /// A message is to be stored, here and elsewhere.
+  /// @pre A view was set.
   /// @param ticket Numbers it; unique in this replicator.
   /// @returns False: refused at once, it is not to be stored here either.
   bool put(std::uint64_t ticket, bucket_id bucket, server_id serverid,
            mono_time now, replicator_effects& out);
 
   /// This node has committed it.
-  void committed_here(std::uint64_t ticket, mono_time now,
-                      replicator_effects& out);
+  void committed_here(std::uint64_t ticket, replicator_effects& out);
 
   /// `node` has committed what `ticket` is (a put or a removal).
-  void committed(std::uint64_t ticket, node_index node, mono_time now,
+  void committed(std::uint64_t ticket, node_index node,
                  replicator_effects& out);
 
   /// `node` will not (full, say).
@@ -96,7 +96,9 @@ public:
 
   /// A removal, its tombstone is written here: it goes to `targets(bucket)`;
   /// where all of them confirm and the view is calm all the while,
-  /// `replicate::forget` follows.
+  /// `replicate::forget` follows. A target remembers it too, where it held the
+  /// message, unless the view is calm both here and there; and when its calm
+  /// ends, each node remembers what it removed in the last ten seconds.
   /// @returns The nodes to send it to.
   std::vector<node_index> remove(std::uint64_t ticket, bucket_id bucket,
                                  replicator_effects& out);
@@ -104,36 +106,56 @@ public:
   /// Looks for commits that take too long.
   void tick(mono_time now, replicator_effects& out);
 
-  std::size_t waiting() const noexcept {
-    return pending_.size();
-  }
+  /// Tickets that wait for commits.
+  std::size_t waiting() const noexcept;
 
 private:
-  struct holder {
-    node_index node = no_node;
-    enum state : std::uint8_t { asked, done, lost } where = asked;
-    mono_time since{};
-  };
-  struct pending {
+  /// Places in a bucket's line, a bit for each.
+  using places = std::uint8_t;
+  static_assert(placement::line_max <= 8);
+
+  struct ticket {
     bucket_id bucket = 0;
-    bool here = false;
     bool is_removal = false;
-    std::vector<holder> copies;
+    bool committed_here = false;
+    places asked = 0; ///< was sent to
+    places done = 0;  ///< has committed
+    places lost = 0;  ///< will not, or not in time
   };
 
-  bool ask_more(pending& one, std::uint64_t ticket, mono_time now,
+  struct deadline {
+    mono_time at;
+    std::uint64_t ticket = 0;
+  };
+
+  /// Nodes that keep copies for absent holders, and since when.
+  struct hint {
+    places who = 0;
+    mono_time at{};
+  };
+
+  using table = std::unordered_map<std::uint64_t, ticket>;
+
+  bool follow_view(std::uint64_t number, ticket& of, const cluster_view& before,
+                   mono_time now, replicator_effects& out);
+  places live_holders(bucket_id bucket) const;
+  places counting(bucket_id bucket, places among) const;
+  void send(std::uint64_t number, ticket& to, places whom, mono_time now,
+            replicator_effects& out);
+  bool ask_more(std::uint64_t number, ticket& to, mono_time now,
                 replicator_effects& out);
-  void look_at(std::uint64_t ticket, mono_time now, replicator_effects& out);
-  void settle(std::uint64_t ticket, node_index node, holder::state how,
-              mono_time now, replicator_effects& out);
-  unsigned promised(const pending& one) const noexcept;
-  unsigned committed_copies(const pending& one) const noexcept;
+  bool settle(std::uint64_t number, ticket& of, bool short_of_nodes,
+              replicator_effects& out);
+  bool replace(std::uint64_t number, ticket& of, mono_time now,
+               replicator_effects& out);
+  void move_to(const placement& from, const placement& to);
+  void forget_hints(mono_time now);
 
   replication_rules rules_;
   cluster_view_ptr view_;
-  std::unordered_map<std::uint64_t, pending> pending_;
-  /// Who keeps hints, by bucket, since the view was last calm.
-  std::unordered_map<bucket_id, std::vector<node_index>> hinted_;
+  table tickets_;
+  std::deque<deadline> deadlines_; ///< ascending: patience is the same for all
+  std::unordered_map<bucket_id, hint> hints_;
 };
 
 } // namespace vartalap::core

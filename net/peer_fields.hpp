@@ -17,7 +17,7 @@ auto fields(submit& x, F&& f) {
 }
 template <class F>
 auto fields(attach& x, F&& f) {
-  return f(x.attachment, x.user, x.device);
+  return f(x.attachment, x.user, x.device, x.opened);
 }
 template <class F>
 auto fields(detach& x, F&& f) {
@@ -94,7 +94,7 @@ auto fields(copy_put& x, F&& f) {
 }
 template <class F>
 auto fields(copy_remove& x, F&& f) {
-  return f(x.ticket, x.user, x.serverid);
+  return f(x.ticket, x.user, x.serverid, x.remember);
 }
 template <class F>
 auto fields(copy_ack& x, F&& f) {
@@ -106,7 +106,7 @@ auto fields(copy_device& x, F&& f) {
 }
 template <class F>
 auto fields(copy_erase_device& x, F&& f) {
-  return f(x.ticket, x.user, x.device, x.at);
+  return f(x.ticket, x.user, x.device, x.at, x.remember);
 }
 template <class F>
 auto fields(copy_clear_offline& x, F&& f) {

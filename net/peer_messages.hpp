@@ -55,6 +55,7 @@ struct attach {
   std::uint64_t attachment = 0;
   std::string user;
   std::string device;
+  std::uint64_t opened = 0; ///< when, by the node's serverId clock
 };
 struct detach {
   std::uint64_t attachment = 0;
@@ -166,6 +167,7 @@ struct copy_remove {
   std::uint64_t ticket = 0;
   std::string user;
   core::server_id serverid;
+  bool remember = false; ///< leaves a tombstone where it was held
 };
 struct copy_ack {
   std::uint64_t ticket = 0;
@@ -183,6 +185,7 @@ struct copy_erase_device {
   std::string user;
   std::string device;
   core::wall_ms at = 0;
+  bool remember = false;
 };
 struct copy_clear_offline {
   std::uint64_t ticket = 0;

@@ -68,6 +68,12 @@ void node_cluster::prepare(actors::node_context& context) {
       shard->home.index(), rules,
       [to = shard.get()](std::uint64_t owner, storage::operation what) {
         to->store_here(owner, std::move(what));
+      },
+      [to = shard.get()](std::uint64_t owner) {
+        const auto found = to->open_mailboxes.find(owner);
+        return found == to->open_mailboxes.end()
+                 ? std::vector<core::device_record>{}
+                 : found->second->devices();
       });
   }
 }

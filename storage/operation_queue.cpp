@@ -144,15 +144,19 @@ void operation_queue::absorb_forget(const op::forget& what) {
   if (found == remembered_.end())
     return;
   auto& waiting = backlog_[found->second - base_];
-  std::get<op::remove>(waiting.what.what).remember = false;
+  std::get<op::remove>(waiting.what.what).remember = remembrance::none;
   remembered_.erase(found);
 }
 
 void operation_queue::absorb_change(queued& entry) {
-  if (const auto* remove = std::get_if<op::remove>(&entry.what.what);
-      remove != nullptr && remove->remember)
-    remembered_[remove->serverid] = base_ + backlog_.size();
+  auto* remove = std::get_if<op::remove>(&entry.what.what);
   const auto found = puts_.find(id_of(entry.what.what));
+  // A put that it meets here is held, although no disk has seen it.
+  if (remove != nullptr && found != puts_.end()
+      && remove->remember == remembrance::if_held)
+    remove->remember = remembrance::always;
+  if (remove != nullptr && remove->remember != remembrance::none)
+    remembered_[remove->serverid] = base_ + backlog_.size();
   if (found == puts_.end())
     return;
   auto& waiting = backlog_[found->second - base_];

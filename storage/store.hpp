@@ -6,6 +6,7 @@
 #include "core/mailbox_effects.hpp"
 #include "core/options.hpp"
 #include "core/ports.hpp"
+#include "storage/operations.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <variant>
 #include <vector>
 
 namespace vartalap::storage {
@@ -52,76 +52,6 @@ public:
   /// The expiry sweep has removed these messages of `user` from disk.
   virtual void expired(std::string user, std::vector<core::server_id> ids) = 0;
 };
-
-/// Operations; each is idempotent, and answered by one completion, in their
-/// order. `shard` and `owner` say whom to tell.
-namespace op {
-/// Answered `removed` where its tombstone is here: it was removed before.
-struct put {
-  core::envelope_ptr message;
-  std::vector<std::string> acked;
-  bool raise_offline = false;
-};
-/// `remember`: leaves a tombstone in the same transaction, whether the message
-/// is here or not, until `forget`.
-struct remove {
-  std::string user;
-  core::server_id serverid;
-  bool remember = false;
-};
-struct ack {
-  std::string user;
-  core::server_id serverid;
-  std::string device;
-};
-struct put_device {
-  std::string user;
-  core::device_record record;
-};
-/// `remember_at`: leaves a tombstone, which a record of a device that was seen
-/// later ends; a device seen later than that stays. 0: erases, without one.
-struct erase_device {
-  std::string user;
-  std::string device;
-  core::wall_ms remember_at = 0;
-};
-struct clear_offline {
-  std::string user;
-};
-/// Another node's record of a device: the later `last_seen`, and of the two
-/// cancellations the farther one with its count, if equal the greater count.
-struct merge_device {
-  std::string user;
-  core::device_record record;
-};
-/// Every node knows of this removal: its tombstone goes. Of a message, or,
-/// where `device` is set, of a device.
-struct forget {
-  std::string user;
-  core::server_id serverid;
-  std::string device;
-};
-/// Done once everything that was submitted before it has been answered, and
-/// what of that was confirmed is durable. Commits nothing by itself.
-struct barrier {};
-/// What is to be remembered of another node: `commits` only grows while its
-/// disk is the same. It is a commit as any: noting each commit of a peer that
-/// does likewise never ends.
-struct note_peer {
-  std::string node_uuid;
-  std::string disk_uuid;
-  std::uint64_t commits = 0;
-};
-/// Replaces the member list in force.
-struct note_members {
-  std::string text;
-};
-} // namespace op
-
-using operation
-  = std::variant<op::put, op::remove, op::ack, op::put_device, op::erase_device,
-                 op::clear_offline, op::merge_device, op::forget, op::barrier,
-                 op::note_peer, op::note_members>;
 
 /// A message in short. `acks`: a hash of the devices that have acknowledged
 /// it, whatever their order; 0 for none.

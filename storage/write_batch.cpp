@@ -41,7 +41,7 @@ void write_batch::apply(queued& entry) {
     const auto& remove = std::get<op::remove>(entry.what.what);
     if (may_be_stored(remove.user, remove.serverid))
       carry_out(remove);
-    else if (remove.remember && is_storable(remove.user))
+    else if (remove.remember != remembrance::none && is_storable(remove.user))
       remember(removal_key(remove.user, remove.serverid),
                remove.serverid.clock_ms());
   }
@@ -89,15 +89,19 @@ void write_batch::carry_out(const op::put& what) {
 void write_batch::carry_out(const op::remove& what) {
   if (!is_storable(what.user))
     return;
-  if (what.remember)
+  const auto held = remove_message(what.user, what.serverid);
+  if (what.remember == remembrance::always
+      || (what.remember == remembrance::if_held && held))
     remember(removal_key(what.user, what.serverid), what.serverid.clock_ms());
-  const auto sequence = index_.find(what.user, what.serverid);
-  if (sequence) {
-    note_erased(what.user, what.serverid);
+}
+
+bool write_batch::remove_message(std::string_view user, core::server_id id) {
+  if (const auto sequence = index_.find(user, id)) {
+    note_erased(user, id);
     if (remove_record(place::journal, journal_key(*sequence)))
-      return;
+      return true;
   }
-  remove_record(place::mailboxes, mailbox_key(what.user, what.serverid));
+  return remove_record(place::mailboxes, mailbox_key(user, id));
 }
 
 void write_batch::carry_out(const op::ack& what) {
@@ -147,24 +151,6 @@ void write_batch::carry_out(const op::merge_device& what) {
         return;
     }
   write_device(what.user, merged);
-}
-
-void write_batch::carry_out(const op::erase_device& what) {
-  if (!is_storable(what.user, what.device))
-    return;
-  const auto key = device_key(what.user, what.device);
-  if (what.remember_at != 0) {
-    // Removals and records of a device reach nodes in any order.
-    if (const auto value = get(txn_.get(), tables_.devices, key))
-      if (const auto known = read_device(key, what.device, *value);
-          known && known->last_seen > what.remember_at)
-        return;
-    const auto tombstone = removal_key(what.user, what.device);
-    if (removed_at(tombstone).value_or(0) < what.remember_at)
-      remember(tombstone, what.remember_at);
-  }
-  if (erase(txn_.get(), tables_.devices, key))
-    dirty_ = true;
 }
 
 void write_batch::carry_out(const op::clear_offline& what) {

@@ -150,6 +150,7 @@ private:
   void carry_out(const op::barrier& what);
   void carry_out(const op::note_peer& what);
   void carry_out(const op::note_members& what);
+  void carry_out(const op::drop_device& what);
 
   /// A user with a name that no key can hold never gets this far in a node; a
   /// caller's mistake must not stop everybody's storage.
@@ -163,6 +164,7 @@ private:
                    std::span<const std::string> devices);
   bool may_be_stored(std::string_view user, core::server_id id) const;
   bool remove_record(place where, std::string_view key);
+  bool remove_message(std::string_view user, core::server_id id);
   void move_in(const writer_buffers::moved& item);
   void expire(place where, std::string_view key);
   bool share_content(std::string_view content, content_key& key);

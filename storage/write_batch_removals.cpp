@@ -20,6 +20,40 @@ std::optional<std::string_view> read_members(MDB_txn* txn, const tables& all) {
   return read_checked(members_key, *value);
 }
 
+void write_batch::carry_out(const op::erase_device& what) {
+  if (!is_storable(what.user, what.device))
+    return;
+  const auto key = device_key(what.user, what.device);
+  if (what.at == 0) {
+    dirty_ = erase(txn_.get(), tables_.devices, key) || dirty_;
+    return;
+  }
+  // Removals and records of a device reach nodes in any order.
+  if (const auto value = get(txn_.get(), tables_.devices, key))
+    if (const auto known = read_device(key, what.device, *value);
+        known && known->last_seen > what.at)
+      return;
+  const auto held = erase(txn_.get(), tables_.devices, key);
+  dirty_ = dirty_ || held;
+  const auto tombstone = removal_key(what.user, what.device);
+  const bool remembers = what.remember == remembrance::always
+                         || (what.remember == remembrance::if_held && held);
+  if (remembers && removed_at(tombstone).value_or(0) < what.at)
+    remember(tombstone, what.at);
+}
+
+void write_batch::carry_out(const op::drop_device& what) {
+  if (!is_storable(what.user, what.record.name))
+    return;
+  const auto key = device_key(what.user, what.record.name);
+  const auto value = get(txn_.get(), tables_.devices, key);
+  if (!value)
+    return;
+  const auto known = read_device(key, what.record.name, *value);
+  if (known && *known == what.record)
+    dirty_ = erase(txn_.get(), tables_.devices, key) || dirty_;
+}
+
 void write_batch::carry_out(const op::forget& what) {
   if (!is_storable(what.user, what.device))
     return;

@@ -192,4 +192,76 @@ TEST_CASE_METHOD(
   }
 }
 
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox keeps what all have acknowledged while it may not "
+                 "know all devices") {
+  box->know_all_devices(false, now, out);
+  attach("phone", 1);
+  const auto id = receive("m1");
+  // Another device may owe it: memory is no place for it.
+  CHECK(count<effect::store>() == 1);
+  out.clear();
+  box->committed(id, now, out, 1);
+  CHECK(ack("phone", id));
+  CHECK(count<effect::remove>() == 0);
+  CHECK(count<effect::ack_stored>() == 1);
+  CHECK(counters.pending == 1);
+
+  SECTION("until it knows them") {
+    out.clear();
+    box->know_all_devices(true, now, out);
+    CHECK(count<effect::remove>() == 1);
+    CHECK(counters.pending == 0);
+  }
+  SECTION("one of which then owes it") {
+    box->merge_device({"laptop", now.wall, {}, 0}, now, out);
+    out.clear();
+    box->know_all_devices(true, now, out);
+    CHECK(count<effect::remove>() == 0);
+    attach("laptop", 2);
+    CHECK(count<effect::fetch>() == 1);
+  }
+  SECTION("also where its device is erased") {
+    out.clear();
+    box->remove_device("phone", now, out);
+    CHECK(count<effect::remove>() == 0);
+    CHECK(counters.pending == 1);
+  }
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox follows another node's removal of a device") {
+  attach("phone", 1);
+  attach("laptop", 2);
+  out.clear();
+  box->merge_device_removal("phone", now, out);
+  REQUIRE(all<effect::close>().size() == 1);
+  CHECK(all<effect::close>()[0].reason == effect::close_reason::erased);
+  CHECK(count<effect::erase_device>() == 0);
+  CHECK(box->devices().size() == 1);
+  out.clear();
+  box->merge_device_removal("phone", now, out);
+  CHECK(out.empty());
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox keeps the newer of two nodes' connections") {
+  box->attach("phone", 1, now, out, {1, 100});
+  out.clear();
+  // A node that was frozen tells of the connection that the client has left.
+  box->attach("phone", 2, now, out, {2, 99});
+  REQUIRE(all<effect::close>().size() == 1);
+  CHECK(all<effect::close>()[0].which == 2);
+  CHECK(all<effect::close>()[0].reason == effect::close_reason::superseded);
+  out.clear();
+  receive("m1");
+  CHECK(delivered(1) == "m1");
+  // By way of one node the order of arrival counts, whatever its clock says.
+  out.clear();
+  box->attach("phone", 3, now, out, {1, 50});
+  REQUIRE(all<effect::close>().size() == 1);
+  CHECK(all<effect::close>()[0].which == 1);
+  CHECK(all<effect::close>()[0].reason == effect::close_reason::replaced);
+}
+
 } // namespace vartalap::test

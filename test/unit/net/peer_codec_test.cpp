@@ -56,7 +56,7 @@ TEST_CASE("peer_codec keeps a message as it is") {
 }
 
 TEST_CASE("peer_codec keeps every kind of message") {
-  round_trip(peer::attach{1, "bob", "phone"});
+  round_trip(peer::attach{1, "bob", "phone", 77});
   round_trip(peer::detach{1});
   const auto acks = round_trip(
     peer::acks{3, 4, "bob", "phone", {{1, 2}, {3, 4}}, {"a"}, {{"x", "y"}}});
@@ -83,10 +83,10 @@ TEST_CASE("peer_codec keeps every kind of message") {
   CHECK(round_trip(peer::inspected{1, seen}).what.devices.at(0).stuck == 4);
   round_trip(peer::counted{1, 2});
   round_trip(peer::copy_put{1, true, {"phone", "web"}, sample()});
-  round_trip(peer::copy_remove{1, "bob", {1, 2}});
+  round_trip(peer::copy_remove{1, "bob", {1, 2}, true});
   round_trip(peer::copy_ack{1, "bob", {1, 2}, "phone"});
   round_trip(peer::copy_device{1, "bob", {"phone", 1, {2, 3}, 4}});
-  round_trip(peer::copy_erase_device{1, "bob", "phone", 5});
+  round_trip(peer::copy_erase_device{1, "bob", "phone", 5, true});
   round_trip(peer::copy_clear_offline{1, "bob"});
   round_trip(peer::stored{{1, 2}, {3}});
 }

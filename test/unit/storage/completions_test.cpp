@@ -66,15 +66,15 @@ std::vector<operation> all_fates() {
     op::ack{"bob", kept->serverid, "phone"},
     op::barrier{},
     op::put{gone, {}, false},
-    op::remove{"bob", gone->serverid, true},
+    op::remove{"bob", gone->serverid, remembrance::always},
     op::forget{"bob", gone->serverid, {}},
     op::put{twice, {}, false},
     op::put{twice, {}, false},
     op::remove{"bob", twice->serverid},
-    op::remove{"bob", dead->serverid, true},
+    op::remove{"bob", dead->serverid, remembrance::always},
     op::put{dead, {}, false},
     op::put{nameless(), {}, false},
-    op::remove{"", {7, 7}, true},
+    op::remove{"", {7, 7}, remembrance::always},
     op::put_device{"bob", {"phone", 1, {}, 0}},
     op::merge_device{"bob", {"phone", 2, {}, 0}},
     op::erase_device{"bob", "phone", 3},
@@ -110,7 +110,8 @@ TEST_CASE_METHOD(store_fixture,
     const auto message = make_message("bob", n, 1000);
     all.emplace_back(op::put{message, {}, false});
     if (n % 3 == 0)
-      all.emplace_back(op::remove{"bob", message->serverid, true});
+      all.emplace_back(
+        op::remove{"bob", message->serverid, remembrance::always});
     if (n % 5 == 0)
       all.emplace_back(op::barrier{});
   }

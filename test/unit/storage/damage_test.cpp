@@ -168,8 +168,8 @@ TEST_CASE_METHOD(store_fixture, "verify notices wrong reference counts") {
 TEST_CASE_METHOD(store_fixture, "damaged tombstones and notes are reported") {
   open();
   const auto message = make_message("bob", 1);
-  run({op::remove{"bob", message->serverid, true}, op::note_peer{"n", "d", 1},
-       op::note_members{"n"}});
+  run({op::remove{"bob", message->serverid, remembrance::always},
+       op::note_peer{"n", "d", 1}, op::note_members{"n"}});
   store.reset();
   REQUIRE(damage(*this, [](const auto& all) { return all.removed; }) == 1);
   REQUIRE(damage(*this, [](const auto& all) { return all.peers; }) == 1);

@@ -98,9 +98,10 @@ private:
   }
   operation remove() {
     const auto what = some_message();
-    const auto remember = below(2) == 0;
+    const auto remember = below(2) == 0 ? remembrance::always
+                                        : remembrance::none;
     state.messages.erase({what->to, what->serverid});
-    if (remember)
+    if (remember == remembrance::always)
       state.removals.insert({what->to, what->serverid});
     return op::remove{what->to, what->serverid, remember};
   }
@@ -260,7 +261,7 @@ TEST_CASE_METHOD(store_fixture, "digests are of the range that was asked for") {
   open();
   const auto bucket = core::bucket_of("bob");
   put(make_message("bob", 1));
-  run({op::remove{"bob", {5, 5}, true}});
+  run({op::remove{"bob", {5, 5}, remembrance::always}});
   CHECK(store->digests(0, bucket).empty());
   CHECK(store->digests(static_cast<std::uint16_t>(bucket + 1), 65'536).empty());
   const auto found = store->digests(bucket, 1);

@@ -256,8 +256,8 @@ TEST_CASE_METHOD(store_fixture, "store opens a folder of an earlier release") {
   CHECK(pending("bob") == std::vector{message->serverid});
   CHECK(store->peers().empty());
   CHECK(store->list_bucket(core::bucket_of("bob")).removals.empty());
-  run({op::remove{"bob", message->serverid, true}, op::note_peer{"n", "d", 1},
-       op::note_members{"n"}});
+  run({op::remove{"bob", message->serverid, remembrance::always},
+       op::note_peer{"n", "d", 1}, op::note_members{"n"}});
   reopen();
   CHECK(store->status().removals == 1);
   CHECK(store->peers().size() == 1);

@@ -18,7 +18,7 @@ namespace {
 constexpr core::wall_ms day = 24ULL * 3600 * 1000;
 
 op::remove removal_of(const core::envelope_ptr& message) {
-  return {message->to, message->serverid, true};
+  return {message->to, message->serverid, remembrance::always};
 }
 
 op::forget forgotten(const core::envelope_ptr& message) {
@@ -208,4 +208,43 @@ TEST_CASE_METHOD(store_fixture, "store lists offline events of a bucket") {
         == std::vector<std::string>{"bob"});
   run({op::clear_offline{"bob"}});
   CHECK(store->list_bucket(core::bucket_of("bob")).raised.empty());
+}
+
+TEST_CASE_METHOD(store_fixture,
+                 "store remembers what it held alone, where it is told so") {
+  open();
+  const auto held = make_message("bob", 1);
+  const auto met = make_message("bob", 2);
+  const auto unknown = make_message("bob", 3);
+  put(held);
+  const auto if_held = [](const core::envelope_ptr& what) {
+    return op::remove{what->to, what->serverid, remembrance::if_held};
+  };
+  const auto writer = std::make_unique<held_writer>(*this);
+  writer->submit(
+    {op::put{met, {}, false}, if_held(held), if_held(met), if_held(unknown)});
+  writer->release();
+  CHECK(store->status().removals == 2);
+  // A second removal holds nothing any more, and is not remembered anew.
+  run({forgotten(held), if_held(held)});
+  CHECK(store->status().removals == 1);
+  run({forgotten(met),
+       op::erase_device{"bob", "phone", 2000, remembrance::if_held}});
+  CHECK(store->status().removals == 0);
+  run({op::put_device{"bob", {"phone", 1000, {}, 0}},
+       op::erase_device{"bob", "phone", 2000, remembrance::if_held}});
+  CHECK(store->status().removals == 1);
+}
+
+TEST_CASE_METHOD(store_fixture,
+                 "store drops a device's record unless it has changed") {
+  open();
+  const core::device_record phone{"phone", 1000, {}, 0};
+  auto later = phone;
+  later.last_seen = 2000;
+  run({op::put_device{"bob", later}, op::drop_device{"bob", phone}});
+  CHECK(store->list_bucket(core::bucket_of("bob")).devices.size() == 1);
+  run({op::drop_device{"bob", later}, op::drop_device{"bob", later}});
+  CHECK(store->list_bucket(core::bucket_of("bob")).devices.empty());
+  CHECK(store->status().removals == 0);
 }

@@ -17,7 +17,7 @@ using test::store_fixture;
 namespace {
 
 op::remove removal_of(const core::envelope_ptr& message) {
-  return {message->to, message->serverid, true};
+  return {message->to, message->serverid, remembrance::always};
 }
 
 bucket_listing list(store_fixture& on, const std::string& user) {

@@ -216,7 +216,8 @@ std::vector<storage::operation> removes(unsigned n, unsigned lag) {
     const auto user = [](unsigned x) {
       return "user" + std::to_string(x * 2654435761U % 20'000);
     };
-    out.emplace_back(storage::op::remove{user(at), {1ULL << 56, at + 1}, true});
+    out.emplace_back(storage::op::remove{
+      user(at), {1ULL << 56, at + 1}, storage::remembrance::always});
     if (lag != 0 && at >= lag)
       out.emplace_back(
         storage::op::forget{user(at - lag), {1ULL << 56, at - lag + 1}, {}});

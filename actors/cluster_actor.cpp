@@ -52,6 +52,7 @@ caf::behavior cluster_actor::make_behavior() {
   owner_ = ++context_.last_owner;
   context_.deliveries.emplace(owner_, me());
   hellos_.resize(settings_.links.size());
+  sessions_.resize(settings_.links.size());
   core_ = std::make_unique<core::cluster_core>(
     settings_.where, settings_.me, settings_.rules, *this, context_.now());
   after_event();
@@ -61,6 +62,7 @@ caf::behavior cluster_actor::make_behavior() {
       const auto trusted = is_trusted(what.hello);
       hellos_[what.peer]
         = {what.hello.node_uuid, what.hello.disk_uuid, what.hello.commits};
+      sessions_[what.peer] = what.session;
       core_->link_up(what.peer, trusted, context_.now());
       after_event();
     },
@@ -154,7 +156,10 @@ void cluster_actor::note_trusted(const core::cluster_view& view) {
 }
 
 void cluster_actor::send(core::node_index peer, core::cluster_message message) {
-  tell(settings_.links[peer], cluster_speaks{peer, std::move(message)});
+  // A link that has come up anew meanwhile is not to carry what was meant for
+  // the time before.
+  tell(settings_.links[peer],
+       tell_peer{net::peer::cluster{std::move(message)}, sessions_[peer]});
 }
 
 void cluster_actor::publish(core::cluster_view_ptr view) {
@@ -194,7 +199,7 @@ void cluster_actor::start_reads() {
   ++last_fence_;
   fences_left_ = context_.node.shards.size();
   for (const auto& shard : context_.node.shards)
-    tell(shard->router, fence{last_fence_});
+    tell(shard->router, fence{last_fence_, me()});
 }
 
 void cluster_actor::on_fence_passed(const fence_passed& what) {

@@ -123,6 +123,7 @@ private:
 
   /// By node: its last hello, until it is noted.
   std::vector<std::optional<storage::peer_note>> hellos_;
+  std::vector<std::uint64_t> sessions_; ///< by node: of its link
 };
 
 } // namespace vartalap::actors

@@ -123,6 +123,7 @@ struct keep_buckets {
 /// the views that were sent before is in storage's queue.
 struct fence {
   std::uint64_t number = 0;
+  caf::actor cluster; ///< routers may not know it yet
 };
 struct fence_passed {
   std::uint64_t number = 0;
@@ -152,12 +153,13 @@ struct tunnel_ended {
 struct link_is_up {
   core::node_index peer = core::no_node;
   net::peer::hello hello;
+  std::uint64_t session = 0; ///< numbers the link's sessions
 };
 struct link_is_down {
   core::node_index peer = core::no_node;
 };
 
-/// link -> cluster: the peer's cluster_core speaks. cluster -> link: ours does.
+/// link -> cluster: the peer's cluster_core speaks.
 struct cluster_speaks {
   core::node_index peer = core::no_node;
   core::cluster_message what;

@@ -201,7 +201,7 @@ void link_actor::open(const net::peer::hello& other,
   problem_.clear();
   ++sessions_;
   log(core::log_level::info, "link up");
-  tell(context_.node.cluster, link_is_up{settings_.peer, other});
+  tell(context_.node.cluster, link_is_up{settings_.peer, other, session_});
   home().flush_at_end(*this);
   rearm();
 }

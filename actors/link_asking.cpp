@@ -70,7 +70,6 @@ caf::message_handler link_actor::asking_behavior() {
       for (auto& item : what.items)
         send_copy(item);
     },
-    [this](cluster_speaks& what) { say(peer::cluster{std::move(what.what)}); },
     [this](tell_peer& what) {
       if (what.session == 0 || what.session == session_)
         say(what.what);

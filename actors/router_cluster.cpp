@@ -410,7 +410,7 @@ caf::message_handler router_actor::cluster_behavior() {
     [this](const copies_stored& what) { on_peer_stored(what); },
     [this](const fence& what) {
       context_.flush_now();
-      tell(context_.node.cluster, fence_passed{what.number});
+      tell(what.cluster, fence_passed{what.number});
     },
     [this](timer_due) { on_tick(); },
   };

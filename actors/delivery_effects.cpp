@@ -158,6 +158,11 @@ void delivery_actor::on_leave() {
   for (const auto& one : attachments_)
     take_written(*one);
   mailbox_.leave(context_.now(), context_.effects);
+  // Another node may see no change of homes: where this one is home again
+  // before the other hears of anything.
+  for (const auto& one : attachments_)
+    if (one->came_by.node != 0)
+      tell(one->connection, not_home_here{0, one->id});
   attachments_.clear();
   ending_ = true;
   carry_out();

@@ -30,9 +30,9 @@ namespace vartalap::core {
 /// and serving.
 ///  - Takeover: where that makes this node the owner of a bucket in whose line
 ///    a member stands before it, it claims the bucket. Not while fewer than
-///    `live_min` nodes are live, nor soon after it stood still (a stopped
-///    process, a frozen machine): its claims would be newer than those of the
-///    nodes that serve.
+///    `live_min` nodes are live (then it gives up its claims), nor soon after
+///    it stood still (a stopped process, a frozen machine): its claims would be
+///    newer than those of the nodes that serve.
 ///  - Yield: a live peer's claim with a greater epoch (any claim, where ours
 ///    is only by rank) ends our ownership.
 ///  - Hand-over: a bucket that we claim goes to the first in line that is live

@@ -49,6 +49,19 @@ void cluster_ownership::allow_takeovers(bool allowed) {
     all_touched_ = true;
 }
 
+void cluster_ownership::abdicate() {
+  if (claims_[me_] == 0)
+    return;
+  for (std::size_t i = 0; i < owners_.size(); ++i) {
+    const auto bucket = static_cast<bucket_id>(i);
+    if (epoch(me_, bucket) == 0)
+      continue;
+    set_epoch(me_, bucket, 0);
+    given_up_.push_back(bucket);
+  }
+  releasing_.clear();
+}
+
 void cluster_ownership::heard(node_index from, const say::claims& claims) {
   if (claims.full)
     lost(from);
@@ -131,6 +144,8 @@ void cluster_ownership::update(bucket_id bucket, changes& out) {
     return;
   out.owners = true;
   out.yielded = out.yielded || known == me_;
+  if (known == me_ && claimed_by != no_node)
+    out.takers.insert(claimed_by);
   known = owner;
 }
 

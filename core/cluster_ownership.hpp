@@ -32,6 +32,9 @@ public:
   /// has claimed already it keeps. True at first.
   void allow_takeovers(bool allowed);
 
+  /// Gives up all claims. `settle` follows.
+  void abdicate();
+
   /// Claims of a live peer; those of a peer that is lost are forgotten.
   void heard(node_index from, const say::claims& claims);
   void lost(node_index node);
@@ -48,6 +51,7 @@ public:
     say::claims claims;   ///< of this node, to be told: new ones, released ones
     bool owners = false;  ///< somebody owns another bucket than before
     bool yielded = false; ///< this node owned one and does not any more
+    std::set<node_index> takers; ///< who have taken what this node owned
   };
   changes settle(wall_ms now);
 

@@ -69,12 +69,19 @@ void cluster_core::settle_ownership(instant now) {
   }
   const auto live = std::count_if(with_.peers.begin(), with_.peers.end(),
                                   [](const auto& each) { return each.live; });
-  ownership.allow_takeovers(
-    now.mono >= hears_until_
-    && live + 1 >= static_cast<std::ptrdiff_t>(with_.rules.live_min));
+  const bool may_confirm = live + 1
+                           >= static_cast<std::ptrdiff_t>(with_.rules.live_min);
+  ownership.allow_takeovers(may_confirm && now.mono >= hears_until_);
+  if (!may_confirm)
+    ownership.abdicate();
   const auto changed = ownership.settle(now.wall);
   if (changed.yielded)
     need_survey(); // what was owned may be held for others now
+  for (const auto node : changed.takers) {
+    // It took them unasked, and may know nothing of what waits here.
+    peer(node).offered = false;
+    passes_[node].offer_all();
+  }
   if (changed.owners) {
     must_publish_ = true;
     look_for_heirs_ = true;

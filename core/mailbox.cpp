@@ -92,6 +92,9 @@ mailbox_entry mailbox::adopt(const pending_record& record, instant now) {
   entry.confirmed = true;
   entry.adopted = true;
   entry.delivered = !record.acked.empty();
+  if (entry.delivered) {
+    newest_delivered_ = std::max(newest_delivered_, record.serverid.high);
+  }
   entry.wakes = record.type == message_type::message;
   for (const auto& name : record.acked) {
     if (const auto* device = find_device(name)) {
@@ -218,6 +221,7 @@ void mailbox::committed(server_id serverid, instant /*now*/,
     return;
   }
   entry->tier = storage_tier::durable;
+  remove_replaced(serverid, out);
   if (!entry->confirmed) {
     confirm(*entry, with_copies(context_.stored_as, copies), out);
   }
@@ -310,7 +314,7 @@ std::vector<pending_view> mailbox::list(std::string_view device,
   return found;
 }
 
-bool mailbox::inspection::knows(std::string_view name) const noexcept {
+bool mailbox_inspection::knows(std::string_view name) const noexcept {
   return std::any_of(devices.begin(), devices.end(),
                      [&](const auto& one) { return one.name == name; });
 }

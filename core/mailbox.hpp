@@ -8,12 +8,14 @@
 #include "core/mailbox_device.hpp"
 #include "core/mailbox_effects.hpp"
 #include "core/mailbox_entries.hpp"
+#include "core/mailbox_inspection.hpp"
 #include "core/mailbox_snapshot.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -119,8 +121,8 @@ public:
                mailbox_effects& out);
 
   /// Another node's message, or acknowledgements of one, that storage has been
-  /// given already: it is delivered like a stored one, wherever its serverId
-  /// stands among the others.
+  /// given already: it is delivered like a stored one. Where later messages
+  /// were delivered before, it gets a new serverId: devices see them ascend.
   void merge(envelope_ptr message, const std::vector<std::string>& acked,
              instant now, mailbox_effects& out);
 
@@ -161,23 +163,7 @@ public:
   std::vector<pending_view> list(std::string_view device, server_id after,
                                  std::size_t limit, bool& more) const;
 
-  /// For /users/{id}: connections, devices, pending, oldest.
-  struct inspection {
-    struct device {
-      std::string name;
-      bool connected = false;
-      wall_ms last_seen = 0;
-      std::uint64_t owes = 0;
-      std::uint64_t in_flight = 0;
-      std::uint64_t stuck = 0;
-    };
-    std::vector<device> devices;
-    std::uint64_t pending = 0;
-    std::uint64_t pending_bytes = 0;
-    std::uint64_t in_memory = 0;
-    wall_ms oldest = 0; ///< server_timestamp of the oldest; 0: none
-    bool knows(std::string_view name) const noexcept;
-  };
+  using inspection = mailbox_inspection;
   inspection inspect() const;
 
   /// What is known of the user's devices.
@@ -219,6 +205,11 @@ private:
   void cancel_idle_debts(instant now, mailbox_effects& out);
   bool any_connected() const noexcept;
   bool is_owed(const mailbox_entry& entry) const noexcept;
+
+  // mailbox_merge.cpp: one message under two serverIds.
+  bool meet_twin(pending_record& late, instant now, mailbox_effects& out);
+  void replaces(server_id kept, server_id gone);
+  void remove_replaced(server_id kept, mailbox_effects& out);
 
   // mailbox_receive.cpp: what happens to an arriving message.
   void reject(refusal why, envelope_ptr message, origin_ref origin,
@@ -280,6 +271,9 @@ private:
   /// Pending per sender hash; exists only while the mailbox holds so much
   /// that a sender could be over its limit.
   std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
+  /// Ids that go once the message that replaces them is safe; null: none.
+  std::unique_ptr<std::multimap<server_id, server_id>> replaced_;
+  std::uint64_t newest_delivered_ = 0; ///< server_id::high
   mono_time next_deadline_ = mono_time::max();
   mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch
   mono_time put_again_ = mono_time::max();   ///< device records; zero: soon

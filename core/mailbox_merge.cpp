@@ -21,15 +21,14 @@ server_id before(server_id id) noexcept {
 
 void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
                     instant now, mailbox_effects& out) {
-  const auto serverid = message->serverid;
-  if (entries_.find(serverid) != nullptr) {
+  if (entries_.find(message->serverid) != nullptr) {
     for (const auto& name : acked) {
-      ack(name, serverid, now, out);
+      ack(name, message->serverid, now, out);
     }
     return;
   }
   pending_record record;
-  record.serverid = serverid;
+  record.serverid = message->serverid;
   record.key = make_dedupe_key(message->from, message->to, message->id);
   record.content_hash = message->content_hash();
   record.server_timestamp = message->server_timestamp;
@@ -38,6 +37,17 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
     message->weight(), std::numeric_limits<std::uint32_t>::max()));
   record.type = message->type;
   record.acked = acked;
+  if (meet_twin(record, now, out)) {
+    return;
+  }
+  const auto is_late = record.serverid.high <= newest_delivered_;
+  const auto old_id = record.serverid;
+  if (is_late) {
+    auto same = std::make_shared<envelope>(*message);
+    same->serverid = context_.ids.next(now.wall);
+    record.serverid = same->serverid;
+    message = std::move(same);
+  }
   auto& entry = entries_.insert(adopt(record, now));
   ++context_.counters.pending_at_open;
   ++context_.counters.pending;
@@ -45,6 +55,13 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
     ++(*senders_)[entry.sender_hash];
   }
   hold(entry, std::move(message));
+  if (is_late) {
+    entry.tier = storage_tier::memory;
+    ++unstored_;
+    store(entry, out);
+    replaces(entry.serverid, old_id);
+  }
+  const auto serverid = entry.serverid;
   for (auto& device : devices_) {
     if (device.connected() && serverid <= device.cursor && device.owes(entry)) {
       device.rewound = std::max(device.rewound, device.cursor);
@@ -56,6 +73,80 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
     drop_if_unneeded(*kept);
   }
   raise_offline(out);
+}
+
+// A sender that was refused, or heard nothing, tries again elsewhere: then one
+// message has two serverIds. Of those the greatest stays, on whichever node
+// they meet; the others go once it is safe.
+// True where the twin makes `late` needless; else its acknowledgements are in
+// `late` where it has made way.
+bool mailbox::meet_twin(pending_record& late, instant now,
+                        mailbox_effects& out) {
+  const auto* known = context_.dedupe.find(salted(late.key));
+  if (known == nullptr || known->content_hash != late.content_hash
+      || known->serverid == late.serverid) {
+    return false;
+  }
+  auto* twin = entries_.find(known->serverid);
+  if (twin == nullptr) {
+    if (!known->confirmed || known->serverid < late.serverid) {
+      return false; // another node's devices may owe it
+    }
+    ++operations_;
+    out.emplace_back(effect::remove{late.serverid});
+    return true;
+  }
+  if (!twin->confirmed) {
+    return false; // whoever waits for it is answered by its own store
+  }
+  if (late.serverid < twin->serverid) {
+    const auto kept = twin->serverid;
+    replaces(kept, late.serverid);
+    if (twin->tier == storage_tier::durable) {
+      remove_replaced(kept, out);
+    }
+    for (const auto& name : late.acked) {
+      ack(name, kept, now, out);
+    }
+    return true;
+  }
+  for (const auto& device : devices_) {
+    if ((twin->acked & device.bit()) != 0) {
+      late.acked.push_back(device.record.name);
+    }
+  }
+  const auto gone = twin->serverid;
+  const auto is_stored = twin->tier != storage_tier::memory;
+  remove_replaced(gone, out);
+  finish(*twin, ending::elsewhere, now, out);
+  --context_.counters.acknowledged; // it is not over
+  if (is_stored) {
+    ++operations_;
+    out.emplace_back(effect::remove{gone});
+  }
+  return false;
+}
+
+void mailbox::replaces(server_id kept, server_id gone) {
+  if (!replaced_) {
+    replaced_ = std::make_unique<std::multimap<server_id, server_id>>();
+  }
+  replaced_->emplace(kept, gone);
+}
+
+void mailbox::remove_replaced(server_id kept, mailbox_effects& out) {
+  if (!replaced_) {
+    return;
+  }
+  const auto [from, to] = replaced_->equal_range(kept);
+  for (auto at = from; at != to; ++at) {
+    ++operations_;
+    out.emplace_back(effect::remove{at->second});
+  }
+  replaced_->erase(from, to);
+  if (replaced_->empty()) {
+    replaced_.reset();
+  }
 }
 
 void mailbox::merge_removal(server_id serverid, instant now,

@@ -108,6 +108,9 @@ void mailbox::finish(mailbox_entry& entry, ending how, instant now,
     ++operations_;
     out.emplace_back(effect::remove{entry.serverid});
   }
+  if (how != ending::refused) {
+    remove_replaced(entry.serverid, out);
+  }
   for (auto& device : devices_) {
     context_.counters.stuck -= device.forget(entry.serverid);
   }

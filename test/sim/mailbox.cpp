@@ -2,6 +2,7 @@
 
 #include "test/sim/world.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace vartalap::sim {
@@ -66,7 +67,7 @@ void mailbox::receive(const request& what) {
   if (at == entries_.end())
     return;
   for (const auto& [device, who] : sessions_)
-    port_->deliver(who, at->second.message);
+    deliver(who, at->second.message);
 }
 
 void mailbox::replicate(entry& each) {
@@ -92,6 +93,7 @@ void mailbox::settled(server_id serverid, bool ok) {
   each.ticket = 0;
   if (ok) {
     each.confirmed = true;
+    remove_replaced(each);
     port_->confirmed(each.message, false);
   }
   for (const auto& waits : std::exchange(each.wait, {}))
@@ -101,21 +103,83 @@ void mailbox::settled(server_id serverid, bool ok) {
 void mailbox::merge(const stored& what) {
   if (!is_open_ || removing_.contains(what.serverid))
     return; // it will be read; it is on its way out
-  const auto [at, fresh] = entries_.try_emplace(what.serverid);
-  auto& each = at->second;
-  if (!fresh) {
-    each.message.acks |= what.acks;
+  if (const auto at = entries_.find(what.serverid); at != entries_.end()) {
+    at->second.message.acks |= what.acks;
     finish_if_acknowledged(what.serverid);
     return;
   }
-  each.message = what;
-  each.stored_once = true;
-  pending_.emplace(what.number, what.serverid);
-  if (finish_if_acknowledged(what.serverid))
+  auto late = what;
+  if (!meet_twin(late))
+    adopt(late);
+}
+
+/// The rules of core::mailbox::merge.
+bool mailbox::meet_twin(stored& late) {
+  if (const auto done = finished_.find(late.number); done != finished_.end()) {
+    if (done->second < late.serverid)
+      return false;
+    remove(late.serverid);
+    return true;
+  }
+  const auto known = pending_.find(late.number);
+  if (known == pending_.end())
+    return false;
+  const auto id = known->second;
+  auto& twin = entries_.at(id);
+  if (!twin.wait.empty())
+    return false;
+  if (late.serverid < id) {
+    twin.replaces.push_back(late.serverid);
+    twin.message.acks |= late.acks;
+    if (twin.ticket == 0)
+      remove_replaced(twin);
+    finish_if_acknowledged(id);
+    return true;
+  }
+  late.acks |= twin.message.acks;
+  remove_replaced(twin);
+  const auto ticket = twin.ticket;
+  pending_.erase(known);
+  entries_.erase(id);
+  removing_.insert(id);
+  port_->remove(user_, id, ticket);
+  return false;
+}
+
+void mailbox::adopt(const stored& what) {
+  entry fresh;
+  fresh.message = what;
+  fresh.stored_once = true;
+  const bool is_late = what.serverid.high <= newest_delivered_;
+  if (is_late) {
+    fresh.message.serverid = port_->next_id();
+    fresh.replaces.push_back(what.serverid);
+  }
+  const auto id = fresh.message.serverid;
+  auto& each = entries_.emplace(id, std::move(fresh)).first->second;
+  pending_.emplace(what.number, id);
+  if (is_late)
+    replicate(each);
+  if (finish_if_acknowledged(id))
     return;
   for (const auto& [device, who] : sessions_)
     if ((what.acks & (1U << device)) == 0)
-      port_->deliver(who, what);
+      deliver(who, each.message);
+}
+
+void mailbox::remove(server_id serverid) {
+  removing_.insert(serverid);
+  port_->remove(user_, serverid, 0);
+}
+
+void mailbox::remove_replaced(entry& each) {
+  for (const auto id : std::exchange(each.replaces, {}))
+    remove(id);
+}
+
+void mailbox::deliver(const session& who, const stored& what) {
+  newest_delivered_ = std::max(newest_delivered_, what.serverid.high);
+  port_->deliver(who, what);
 }
 
 void mailbox::erase(server_id serverid) {
@@ -163,7 +227,7 @@ void mailbox::deliver_again() {
     each.age = 0;
     for (const auto& [device, who] : sessions_)
       if ((each.message.acks & (1U << device)) == 0)
-        port_->deliver(who, each.message);
+        deliver(who, each.message);
   }
 }
 
@@ -203,7 +267,7 @@ void mailbox::attach(const session& who) {
     return;
   for (const auto& [serverid, each] : entries_)
     if ((each.message.acks & (1U << who.device)) == 0)
-      port_->deliver(who, each.message);
+      deliver(who, each.message);
 }
 
 void mailbox::acknowledge(server_id serverid, std::uint32_t device) {
@@ -243,7 +307,8 @@ bool mailbox::finish_if_acknowledged(server_id serverid) {
   if (const auto known = pending_.find(gone.message.number);
       known != pending_.end() && known->second == serverid)
     pending_.erase(known);
-  finished_.emplace(gone.message.number, true);
+  finished_[gone.message.number] = serverid;
+  remove_replaced(gone);
   removing_.insert(serverid);
   if (!gone.confirmed && !gone.wait.empty()) {
     port_->confirmed(gone.message, true);

@@ -105,12 +105,19 @@ private:
     std::uint64_t ticket = 0;  ///< of the put under way, 0: none
     int age = 0;               ///< seconds since it was delivered
     std::vector<request> wait; ///< to be answered
+    /// Ids that this one replaces: they go once it is safe.
+    std::vector<server_id> replaces;
   };
 
   void receive(const request& what);
   void attach(const session& who);
   void acknowledge(server_id serverid, std::uint32_t device);
   void leave(std::uint32_t device);
+  bool meet_twin(stored& late);
+  void adopt(const stored& what);
+  void remove(server_id serverid);
+  void remove_replaced(entry& each);
+  void deliver(const session& who, const stored& what);
   bool finish_if_acknowledged(server_id serverid);
   void replicate(entry& each);
 
@@ -120,9 +127,10 @@ private:
   std::vector<request> waiting_;
   std::map<server_id, entry> entries_;
   std::map<message_number, server_id> pending_;
-  std::map<message_number, bool> finished_; ///< dedupe: what was confirmed
-  std::set<server_id> removing_;            ///< on the way out of the disk
-  std::uint32_t devices_ = 0;               ///< known ones, as bits
+  std::map<message_number, server_id> finished_; ///< dedupe: confirmed ones
+  std::uint64_t newest_delivered_ = 0;           ///< server_id::high
+  std::set<server_id> removing_;                 ///< on the way out of the disk
+  std::uint32_t devices_ = 0;                    ///< known ones, as bits
   std::map<std::uint32_t, core::device_record> records_;
   std::map<std::uint32_t, session> sessions_;
 };

@@ -56,21 +56,104 @@ TEST_CASE_METHOD(mailbox_fixture, "mailbox delivers what it merges, once") {
   CHECK(counters.pending == 0);
 }
 
-TEST_CASE_METHOD(
-  mailbox_fixture,
-  "mailbox delivers a merged message that is older than others") {
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox gives a merged message that comes late a new "
+                 "serverId, and removes the old one once that is safe") {
   attach("phone", 1);
   const auto newer = receive("m2");
   CHECK(delivered(1) == "m2");
   out.clear();
   const auto older = elsewhere("m1", -1000);
-  box->merge(older, {}, now, out);
-  CHECK(delivered(1) == "m1");
-  const auto newest = receive("m3");
-  CHECK(delivered(1) == "m3");
-  for (const auto id : {older->serverid, newer, newest})
+  box->merge(older, {"web"}, now, out);
+  const auto sent = all<effect::deliver>();
+  REQUIRE(sent.size() == 1);
+  const auto id = sent[0].message->serverid;
+  CHECK(sent[0].message->id == "m1");
+  CHECK(newer < id);
+  const auto stored = all<effect::store>();
+  REQUIRE(stored.size() == 1);
+  CHECK(stored[0].message->serverid == id);
+  CHECK(stored[0].message->server_timestamp == older->server_timestamp);
+  CHECK(count<effect::remove>() == 0);
+
+  SECTION("when it is stored") {
+    out.clear();
+    box->committed(id, now, out, 1);
+    REQUIRE(all<effect::remove>().size() == 1);
+    CHECK(all<effect::remove>()[0].serverid == older->serverid);
+    CHECK(count<effect::confirm>() == 0);
     CHECK(ack("phone", id));
-  CHECK(box->inspect().pending == 0);
+    REQUIRE(all<effect::remove>().size() == 1);
+    CHECK(all<effect::remove>()[0].serverid == id);
+  }
+  SECTION("or acknowledged by all") {
+    CHECK(ack("phone", id));
+    CHECK(count<effect::remove>() == 2);
+  }
+  SECTION("but not when it could not be stored") {
+    out.clear();
+    box->commit_failed(id, core::refusal::unavailable, now, out);
+    CHECK(out.empty());
+    CHECK(ack("phone", id));
+  }
+  SECTION("however often it comes") {
+    out.clear();
+    box->merge(older, {}, now, out);
+    CHECK(out.empty());
+    box->committed(id, now, out, 1);
+    CHECK(count<effect::remove>() == 2);
+    out.clear();
+    box->merge(older, {}, now, out);
+    CHECK(count<effect::deliver>() == 0);
+    CHECK(count<effect::remove>() == 1);
+  }
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox keeps the greatest of a message's serverIds") {
+  context.needs_copies = true;
+  const auto first = elsewhere("m1", 5);
+  const auto second = elsewhere("m1", 9);
+  const bool lesser_first = GENERATE(true, false);
+  box->merge(lesser_first ? first : second, {}, now, out);
+  out.clear();
+  box->merge(lesser_first ? second : first, {}, now, out);
+  REQUIRE(all<effect::remove>().size() == 1);
+  CHECK(all<effect::remove>()[0].serverid == first->serverid);
+  CHECK(counters.pending == 1);
+  box->op_done();
+  attach("phone", 1);
+  CHECK(all<effect::fetch>().size() == 1);
+  out.clear();
+  box->fetched({second->serverid}, {second}, now, out);
+  CHECK(delivered(1) == "m1");
+  CHECK(ack("phone", second->serverid));
+  CHECK(counters.pending == 0);
+
+  SECTION("and drops a lesser one that all have had") {
+    out.clear();
+    box->merge(first, {}, now, out);
+    CHECK(count<effect::deliver>() == 0);
+    CHECK(count<effect::remove>() == 1);
+  }
+  SECTION("but not a greater one, which others may owe") {
+    out.clear();
+    box->merge(elsewhere("m1", 20), {}, now, out);
+    CHECK(count<effect::remove>() == 0);
+    CHECK(counters.pending == 1);
+  }
+}
+
+TEST_CASE_METHOD(mailbox_fixture,
+                 "mailbox takes an id that was used for something else as it "
+                 "is") {
+  box->merge(elsewhere("m1", 5), {}, now, out);
+  auto other = std::make_shared<core::envelope>(*elsewhere("m1", 9));
+  other->content = "another";
+  out.clear();
+  box->merge(other, {}, now, out);
+  CHECK(count<effect::remove>() == 0);
+  CHECK(counters.pending == 2);
 }
 
 TEST_CASE_METHOD(mailbox_fixture,

@@ -106,9 +106,9 @@ void router_actor::route_around(submit& batch) {
   for (auto& item : batch.items) {
     const auto bucket = core::bucket_of(item.message->to);
     const auto to = whose(bucket);
-    if (to.where == destination::here) {
+    if (to.where == destination::here && ties_->view->may_confirm) {
       mine.items.push_back(std::move(item));
-    } else if (to.where == destination::nobody) {
+    } else if (to.where != destination::peer) {
       hold(bucket, std::move(item));
     } else if (is_from_peer(item)) {
       send_back(item);

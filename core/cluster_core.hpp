@@ -190,6 +190,7 @@ private:
   bool is_in_step() const;
   bool is_calm() const;
   bool is_split() const;
+  bool may_confirm() const;
   std::vector<bool> heirs() const;
 
   cluster_context with_;

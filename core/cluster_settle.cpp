@@ -67,12 +67,8 @@ void cluster_core::settle_ownership(instant now) {
     ownership.set_node(static_cast<node_index>(i), self || each.live,
                        (self || each.live) && phase == node_phase::serving);
   }
-  const auto live = std::count_if(with_.peers.begin(), with_.peers.end(),
-                                  [](const auto& each) { return each.live; });
-  const bool may_confirm = live + 1
-                           >= static_cast<std::ptrdiff_t>(with_.rules.live_min);
-  ownership.allow_takeovers(may_confirm && now.mono >= hears_until_);
-  if (!may_confirm)
+  ownership.allow_takeovers(may_confirm() && now.mono >= hears_until_);
+  if (!may_confirm())
     ownership.abdicate();
   const auto changed = ownership.settle(now.wall);
   if (changed.yielded)
@@ -144,6 +140,7 @@ void cluster_core::publish() {
   }
   out->calm = is_calm();
   out->split = is_split();
+  out->may_confirm = may_confirm();
   if (out->calm && (!view_ || !view_->calm)) {
     // Removals that met the old view on their way left tombstones behind.
     survey_wait_ = check_interval;
@@ -152,6 +149,7 @@ void cluster_core::publish() {
   const bool same = view_ && view_->where == out->where
                     && view_->live == out->live && view_->counts == out->counts
                     && view_->calm == out->calm && view_->split == out->split
+                    && view_->may_confirm == out->may_confirm
                     && view_->met == out->met && view_->owners == out->owners;
   if (same && !std::exchange(held_, false))
     return;
@@ -268,6 +266,12 @@ bool cluster_core::is_calm() const {
     if (i != with_.me && !with_.peers[i].says_in_step)
       return false;
   return true;
+}
+
+bool cluster_core::may_confirm() const {
+  const auto live = std::count_if(with_.peers.begin(), with_.peers.end(),
+                                  [](const auto& each) { return each.live; });
+  return live + 1 >= static_cast<std::ptrdiff_t>(with_.rules.live_min);
 }
 
 bool cluster_core::is_split() const {

@@ -190,7 +190,9 @@ private:
   bool is_in_step() const;
   bool is_calm() const;
   bool is_split() const;
-  bool may_confirm() const;
+  bool is_alone() const;
+  bool knows_what_peers_know() const;
+  void look_at_company(mono_time now);
   std::vector<bool> heirs() const;
 
   cluster_context with_;
@@ -200,6 +202,8 @@ private:
   mono_time started_;
   mono_time last_event_;
   mono_time hears_until_ = mono_time::min(); ///< after it stood still
+  /// After it was alone; `max` while it is.
+  mono_time gathers_until_ = mono_time::min();
   mono_time met_ = mono_time::max(); ///< joining: links are up, or waited for
   cluster_view_ptr view_;
   say::status told_; ///< the status that peers have

@@ -67,8 +67,10 @@ void cluster_core::settle_ownership(instant now) {
     ownership.set_node(static_cast<node_index>(i), self || each.live,
                        (self || each.live) && phase == node_phase::serving);
   }
-  ownership.allow_takeovers(may_confirm() && now.mono >= hears_until_);
-  if (!may_confirm())
+  look_at_company(now.mono);
+  ownership.allow_takeovers(gathers_until_ == mono_time::min()
+                            && now.mono >= hears_until_);
+  if (is_alone())
     ownership.abdicate();
   const auto changed = ownership.settle(now.wall);
   if (changed.yielded)
@@ -140,7 +142,7 @@ void cluster_core::publish() {
   }
   out->calm = is_calm();
   out->split = is_split();
-  out->may_confirm = may_confirm();
+  out->may_confirm = gathers_until_ == mono_time::min();
   if (out->calm && (!view_ || !view_->calm)) {
     // Removals that met the old view on their way left tombstones behind.
     survey_wait_ = check_interval;
@@ -268,10 +270,36 @@ bool cluster_core::is_calm() const {
   return true;
 }
 
-bool cluster_core::may_confirm() const {
+/// Too few nodes are live for a message to be confirmed.
+bool cluster_core::is_alone() const {
   const auto live = std::count_if(with_.peers.begin(), with_.peers.end(),
                                   [](const auto& each) { return each.live; });
-  return live + 1 >= static_cast<std::ptrdiff_t>(with_.rules.live_min);
+  return live + 1 < static_cast<std::ptrdiff_t>(with_.rules.live_min);
+}
+
+/// Every node that a live peer reaches has told us its claims.
+bool cluster_core::knows_what_peers_know() const {
+  return std::all_of(
+    with_.peers.begin(), with_.peers.end(), [&](const auto& each) {
+      return !each.live
+             || (each.has_status
+                 && std::all_of(
+                   each.reaches.begin(), each.reaches.end(), [&](auto node) {
+                     return node == with_.me || with_.peers[node].live;
+                   }));
+    });
+}
+
+/// Who was alone takes nothing until it knows who has taken its buckets.
+void cluster_core::look_at_company(mono_time now) {
+  const auto before = gathers_until_;
+  if (is_alone())
+    gathers_until_ = mono_time::max();
+  else if (gathers_until_ == mono_time::max())
+    gathers_until_ = now + with_.rules.hear_first;
+  if (!is_alone() && (now >= gathers_until_ || knows_what_peers_know()))
+    gathers_until_ = mono_time::min();
+  must_publish_ = must_publish_ || gathers_until_ != before;
 }
 
 bool cluster_core::is_split() const {

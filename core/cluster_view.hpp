@@ -29,8 +29,9 @@ struct cluster_view {
   /// Some two live nodes do not reach each other: whoever sees both carries
   /// on to the one what it stores for the other (`keeps_for_others`).
   bool split = false;
-  /// Enough nodes are live for a message to be confirmed. Where not, a home
-  /// takes none: it would deliver what the others' home knows nothing of.
+  /// Enough nodes are live for a message to be confirmed, and who has taken
+  /// which buckets meanwhile is known. Where not, a home takes none: it would
+  /// deliver what the others' home knows nothing of.
   bool may_confirm = true;
   /// By node: this node has been in step with it at some time since it
   /// started: it has learnt then what the other knew.

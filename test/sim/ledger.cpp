@@ -16,8 +16,7 @@ bool is_ordered(const setup& how) {
         return kind == fault::partition || kind == fault::one_way
                || kind == fault::partial || kind == fault::flap;
       });
-  return how.faults.size() <= 1
-         && !(splits && how.nodes >= 2 * how.min_copies);
+  return how.faults.size() <= 1 && !(splits && how.nodes >= 2 * how.min_copies);
 }
 
 } // namespace

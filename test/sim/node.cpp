@@ -152,7 +152,8 @@ void node::try_route_again(const request& what, sim_time delay) {
 
 /// A message for a user who should live here.
 void node::at_home(request what) {
-  if (releasing_.contains(bucket_of(what.to))) {
+  const bool waits = what.what == request::kind::message && !view_->may_confirm;
+  if (waits || releasing_.contains(bucket_of(what.to))) {
     held_.push_back(std::move(what));
     return;
   }

@@ -99,7 +99,7 @@ void shard::wake() {
 int shard::wait_limit(core::mono_time now) const {
   if (work_left_ || !soon_.empty() || !outputs_.empty())
     return 0;
-  const auto next = timers_.next();
+  const auto next = std::min(timers_.next(), next_later_);
   if (next == core::mono_time::max())
     return -1;
   if (next <= now)
@@ -111,7 +111,7 @@ int shard::wait_limit(core::mono_time now) const {
 bool shard::has_work(core::mono_time now) const {
   return work_left_ || !soon_.empty() || !outputs_.empty()
          || (runner_ != nullptr && runner_->has_work()) || anything_posted()
-         || timers_.next() <= now;
+         || timers_.next() <= now || next_later_ <= now;
 }
 
 bool shard::may_sleep() {
@@ -129,6 +129,7 @@ void shard::take_turn(int timeout_ms) {
   timers_.advance(now_);
   drain_soon();
   run_actors();
+  take_due_outputs();
   flush_outputs();
   const auto end = clock();
   const auto spent = static_cast<std::uint64_t>((end - turn_start_).count());
@@ -217,7 +218,34 @@ void shard::flush_at_end(turn_output& output) {
   outputs_.push_back(&output);
 }
 
+void shard::flush_by(turn_output& output, core::mono_time when) {
+  next_later_ = std::min(next_later_, when);
+  for (auto& one : later_)
+    if (one.output == &output) {
+      one.when = when;
+      return;
+    }
+  later_.push_back({&output, when});
+}
+
+void shard::take_due_outputs() {
+  if (next_later_ > now_)
+    return;
+  next_later_ = core::mono_time::max();
+  std::erase_if(later_, [this](const later_output& one) {
+    if (one.when > now_) {
+      next_later_ = std::min(next_later_, one.when);
+      return false;
+    }
+    outputs_.push_back(one.output);
+    return true;
+  });
+}
+
 void shard::forget_output(turn_output& output) noexcept {
+  std::erase_if(later_, [&output](const later_output& one) {
+    return one.output == &output;
+  });
   for (auto* list : {&outputs_, &flushing_})
     for (auto*& entry : *list)
       if (entry == &output)

@@ -172,6 +172,11 @@ public:
 
   /// `output.flush()` is called at the end of this turn.
   void flush_at_end(turn_output& output);
+
+  /// It is called at the end of the first turn from `when` on, for which a
+  /// sleeping shard wakes, up to 1 ms late. For deadlines that the wheel is too
+  /// coarse for; each output has one, the last that was named.
+  void flush_by(turn_output& output, core::mono_time when);
   /// It is not, after all (it is being destroyed).
   void forget_output(turn_output& output) noexcept;
 
@@ -244,6 +249,7 @@ private:
   void handle_events(int timeout_ms);
   void run_posted();
   void run_actors();
+  void take_due_outputs();
   void flush_outputs();
   bool anything_posted() const;
 
@@ -264,6 +270,13 @@ private:
   bool work_left_ = false;
   std::vector<turn_output*> outputs_;
   std::vector<turn_output*> flushing_;
+
+  struct later_output {
+    turn_output* output;
+    core::mono_time when;
+  };
+  std::vector<later_output> later_; ///< a few: one for each link
+  core::mono_time next_later_ = core::mono_time::max();
   std::vector<char> scratch_;
   std::uint64_t recent_events_ = 0;
   core::mono_time turn_start_{};

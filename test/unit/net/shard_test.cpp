@@ -97,6 +97,32 @@ TEST_CASE("shard stops at once whether it sleeps, works or has not begun") {
   busy.on([] {});
 }
 
+TEST_CASE("shard wakes for output that is due later, at the time named last") {
+  struct noted final : net::turn_output {
+    void flush() override {
+      flushed.set_value(net::shard::clock());
+    }
+    std::promise<core::mono_time> flushed;
+  };
+  noted output;
+  noted forgotten;
+  running_shard on;
+  core::mono_time due;
+  on.on([&] {
+    const auto now = net::shard::clock();
+    due = now + core::milliseconds{3};
+    on.shard.flush_by(output, now + std::chrono::hours{1});
+    on.shard.flush_by(output, due);
+    on.shard.flush_by(forgotten, due);
+    on.shard.forget_output(forgotten);
+  });
+  // A second call would throw: it comes once.
+  CHECK(output.flushed.get_future().get() >= due);
+  on.on([] {});
+  auto never = forgotten.flushed.get_future();
+  CHECK(never.wait_for(std::chrono::seconds{0}) == std::future_status::timeout);
+}
+
 TEST_CASE("cork_stream sends what a turn wrote in one piece at its end") {
   const auto [ours, theirs] = socket_pair();
   running_shard on;

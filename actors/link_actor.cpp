@@ -202,7 +202,7 @@ void link_actor::open(const net::peer::hello& other,
   ++sessions_;
   log(core::log_level::info, "link up");
   tell(context_.node.cluster, link_is_up{settings_.peer, other, session_});
-  home().flush_at_end(*this);
+  flush_soon();
   rearm();
 }
 
@@ -227,7 +227,7 @@ void link_actor::on_blob(const std::vector<char>& blob) {
     std::visit([this](auto& one) { heard(one); }, *message);
   }
   hand_over_run();
-  home().flush_at_end(*this);
+  flush_soon();
 }
 
 bool link_actor::say(const net::peer_message& what) {
@@ -238,7 +238,7 @@ bool link_actor::say(const net::peer_message& what) {
     lose("the peer does not keep up");
     return false;
   }
-  home().flush_at_end(*this);
+  flush_soon();
   return true;
 }
 
@@ -247,7 +247,13 @@ void link_actor::post(const caf::strong_actor_ptr& to, std::vector<char> blob) {
               caf::make_message(std::move(blob)), shard_unit::current());
 }
 
+void link_actor::flush_soon() {
+  if (!std::exchange(flush_due_, true))
+    home().flush_at_end(*this);
+}
+
 void link_actor::flush() {
+  flush_due_ = false;
   pump();
 }
 
@@ -255,9 +261,12 @@ void link_actor::pump() {
   if (state_ != state::up)
     return;
   const auto now = net::shard::clock();
+  if (channel_.is_dead(now))
+    return lose("silent for too long");
   std::vector<char> blob;
   while (channel_.next(now, context_.now().wall, blob))
     post(remote_, std::exchange(blob, {}));
+  context_.home.flush_by(*this, channel_.next_deadline());
 }
 
 void link_actor::lose(std::string_view why) {
@@ -290,9 +299,7 @@ void link_actor::rearm() {
     return;
   const auto now = context_.home.now();
   auto next = now + tick_every;
-  if (state_ == state::up)
-    next = std::min(next, channel_.next_deadline());
-  else if (settings_.dials)
+  if (state_ != state::up && settings_.dials)
     next = std::min(next, act_at_);
   context_.home.timers().arm(*this, std::max(next, now));
 }
@@ -306,10 +313,7 @@ void link_actor::on_tick() {
     return;
   const auto now = context_.home.now();
   if (state_ == state::up) {
-    if (channel_.is_dead(now))
-      return lose("silent for too long");
     report_written();
-    home().flush_at_end(*this);
   } else if (settings_.dials && now >= act_at_) {
     if (state_ == state::down)
       dial();

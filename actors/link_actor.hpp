@@ -94,6 +94,7 @@ private:
   void on_tick();
   void rearm();
   void on_timer(core::mono_time now) override;
+  void flush_soon();
   void flush() override;
   void pump();
   void post(const caf::strong_actor_ptr& to, std::vector<char> blob);
@@ -155,6 +156,7 @@ private:
   core::link_channel channel_;
   state state_ = state::down;
   bool ending_ = false;
+  bool flush_due_ = false;
   std::uint64_t session_ = 0;
   caf::strong_actor_ptr remote_;
   std::string problem_;

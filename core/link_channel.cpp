@@ -53,6 +53,7 @@ void link_channel::open(std::uint64_t session, mono_time now) {
   session_ = session;
   spoke_ = now;
   heard_ = now;
+  sent_ = now - rules_.gather;
 }
 
 void link_channel::close() {
@@ -84,6 +85,15 @@ bool link_channel::has_window() const noexcept {
   return flying_.empty() || flying_bytes_ < rules_.window_bytes;
 }
 
+mono_time link_channel::data_due() const noexcept {
+  const auto waiting = queue_.size() - queue_at_;
+  if (waiting == 0 || !has_window())
+    return mono_time::max();
+  const auto full
+    = std::min(rules_.gather_bytes, rules_.blob_bytes - header_bytes);
+  return waiting >= full ? mono_time::min() : sent_ + rules_.gather;
+}
+
 void link_channel::write_header(std::vector<char>& blob, wall_ms wall) const {
   std::memcpy(blob.data(), magic, sizeof magic);
   put(blob.data() + at_version, version);
@@ -96,7 +106,7 @@ bool link_channel::next(mono_time now, wall_ms wall, std::vector<char>& blob) {
   if (!is_open())
     return false;
   const auto waiting = queue_.size() - queue_at_;
-  const auto is_data = waiting > 0 && has_window();
+  const auto is_data = data_due() <= now;
   const auto owes_ack
     = last_in_ != acked_in_
       && (ack_due_ <= now || unacked_bytes_ >= rules_.ack_bytes);
@@ -104,6 +114,7 @@ bool link_channel::next(mono_time now, wall_ms wall, std::vector<char>& blob) {
     return false;
   const auto body
     = is_data ? std::min(waiting, rules_.blob_bytes - header_bytes) : 0;
+  blob.reserve(header_bytes + body);
   blob.assign(header_bytes, 0);
   write_header(blob, wall);
   if (is_data) {
@@ -111,6 +122,7 @@ bool link_channel::next(mono_time now, wall_ms wall, std::vector<char>& blob) {
     const auto* from = queue_.data() + queue_at_;
     blob.insert(blob.end(), from, from + body);
     queue_at_ += body;
+    sent_ = now;
     flying_.push_back({last_out_, blob.size(), now});
     flying_bytes_ += blob.size();
     if (queue_at_ == queue_.size() || queue_at_ > queue_slack) {
@@ -193,8 +205,8 @@ bool link_channel::take_body(std::string_view body,
 mono_time link_channel::next_deadline() const noexcept {
   if (!is_open())
     return mono_time::max();
-  return std::min(
-    {ack_due_, spoke_ + rules_.heartbeat, heard_ + rules_.dead_after});
+  return std::min({data_due(), ack_due_, spoke_ + rules_.heartbeat,
+                   heard_ + rules_.dead_after});
 }
 
 link_channel::figures link_channel::look() const noexcept {

@@ -14,21 +14,26 @@ namespace vartalap::core {
 
 /// How a link behaves.
 struct link_rules {
-  std::size_t blob_bytes = 256 * KiB; ///< the largest blob, header included
-  std::size_t window_bytes = 4 * MiB; ///< sent and not acknowledged yet
-  std::size_t queue_bytes = 16 * MiB; ///< waiting for the window
-  std::size_t item_bytes = 64 * MiB;  ///< the largest item
-  milliseconds heartbeat{500};        ///< the longest silence
-  milliseconds dead_after{2500};      ///< of the peer's silence
-  milliseconds ack_after{20};         ///< where nothing carries it earlier
-  std::size_t ack_bytes = 1 * MiB;    ///< or at once after so much
+  std::size_t blob_bytes = 256 * KiB;  ///< the largest blob, header included
+  std::size_t window_bytes = 4 * MiB;  ///< sent and not acknowledged yet
+  std::size_t queue_bytes = 16 * MiB;  ///< waiting for the window
+  std::size_t item_bytes = 64 * MiB;   ///< the largest item
+  milliseconds heartbeat{500};         ///< the longest silence
+  milliseconds dead_after{2500};       ///< of the peer's silence
+  milliseconds ack_after{20};          ///< where nothing carries it earlier
+  std::size_t ack_bytes = 1 * MiB;     ///< or at once after so much
+  microseconds gather{1000};           ///< between blobs that are not full
+  std::size_t gather_bytes = 64 * KiB; ///< a blob that is full
 };
 
 /// One node's end of a link: what makes a stream of items out of blobs that
 /// arrive in order or not at all. Items wait, travel many in a blob (or one in
 /// many), are numbered, acknowledged, and bounded; a peer that is silent is
-/// dead. Nothing is sent twice: whatever breaks the order ends the session,
-/// and its owner decides what is to be said again in the next.
+/// dead. After a pause an item goes at once; while blobs follow each other,
+/// what comes within `gather` of the last one travels together: a blob costs
+/// wake-ups of five threads, whatever is in it. Nothing is sent twice: whatever
+/// breaks the order ends the session, and its owner decides what is to be said
+/// again in the next.
 ///
 /// A blob: magic "VL", version, kind, CRC-32C of the rest, session (8 bytes),
 /// number (8), acknowledged number (8), the sender's clock in ms (8), then
@@ -77,7 +82,7 @@ public:
     return is_open() && now - heard_ >= rules_.dead_after;
   }
 
-  /// When `next` or `is_dead` is to be asked again, at the latest.
+  /// When `next` and `is_dead` are to be asked again, at the latest.
   mono_time next_deadline() const noexcept;
 
   /// The peer's clock as of its latest blob, ms since the epoch.
@@ -107,6 +112,7 @@ private:
   };
 
   bool has_window() const noexcept;
+  mono_time data_due() const noexcept;
   void take_ack(std::uint64_t upto, mono_time now);
   bool take_body(std::string_view body, std::vector<std::string_view>& items);
   void write_header(std::vector<char>& blob, wall_ms wall) const;
@@ -123,6 +129,7 @@ private:
   std::size_t unacked_bytes_ = 0; ///< of the peer's, not told it
   mono_time ack_due_ = mono_time::max();
   mono_time spoke_{};
+  mono_time sent_{}; ///< the latest blob with items
   mono_time heard_{};
   wall_ms peer_clock_ = 0;
   std::string partial_; ///< what the last blob left of an item

@@ -112,6 +112,7 @@ private:
   void send_copy(copy_item& item);
   void give_back_all();
   void report_written();
+  bool report_written(core::attachment_id id, connection_here& one);
   submission take_asked(std::uint64_t token);
   void heard(net::peer::confirmed& what);
   void heard(net::peer::refused& what);

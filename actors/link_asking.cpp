@@ -122,8 +122,10 @@ void link_actor::ask(acknowledge& what) {
   for (const auto& one : what.named)
     request.named.emplace_back(one.from, one.id);
   if (what.connection != 0) {
-    report_written();
-    say(request);
+    // Of this connection alone: the others' turn comes with the tick.
+    const auto here = here_.find(what.connection);
+    if (here == here_.end() || report_written(here->first, here->second))
+      say(request);
     return;
   }
   request.token = ++last_question_;
@@ -214,18 +216,20 @@ void link_actor::give_back_all() {
 }
 
 void link_actor::report_written() {
-  const auto now = context_.home.now();
-  for (auto& [id, one] : here_) {
-    const auto ordinal = one.where->written.load(std::memory_order_acquire);
-    if (ordinal == one.reported)
-      continue;
-    one.reported = ordinal;
-    const auto age
-      = std::max(core::microseconds{0}, now - one.where->written_time());
-    if (!say(
-          peer::written{id, ordinal, static_cast<std::uint64_t>(age.count())}))
+  for (auto& [id, one] : here_)
+    if (!report_written(id, one))
       return;
-  }
+}
+
+bool link_actor::report_written(core::attachment_id id, connection_here& one) {
+  const auto ordinal = one.where->written.load(std::memory_order_acquire);
+  if (ordinal == one.reported)
+    return true;
+  one.reported = ordinal;
+  const auto age = std::max(core::microseconds{0},
+                            context_.home.now() - one.where->written_time());
+  return say(
+    peer::written{id, ordinal, static_cast<std::uint64_t>(age.count())});
 }
 
 void link_actor::heard(peer::confirmed& what) {

@@ -120,7 +120,7 @@ void link_actor::send_hello(const caf::strong_actor_ptr& to,
                             std::uint64_t session, std::string refusal) {
   auto hello = settings_.hello;
   hello.session = session;
-  hello.clock = context_.now().wall;
+  hello.clock = context_.node.clock.read(context_.now().wall);
   hello.commits = context_.node.store.who().commits;
   hello.refusal = std::move(refusal);
   post(to, net::encode_hello(hello));
@@ -188,6 +188,8 @@ void link_actor::open(const net::peer::hello& other,
   remote_ = std::move(from);
   monitor(caf::actor_cast<caf::actor_addr>(remote_));
   channel_.open(session_, context_.home.now());
+  clock_is_wrong_ = false;
+  hear_clock(other.clock);
   // Tickets are the peer's of this session: after a restart it numbers anew.
   copies_done_ = std::make_shared<const std::function<void(
     std::vector<std::uint64_t>, std::vector<std::uint64_t>)>>(
@@ -214,6 +216,7 @@ void link_actor::on_blob(const std::vector<char>& blob) {
   std::vector<std::string_view> items;
   switch (channel_.receive(blob, context_.home.now(), items)) {
     case core::link_channel::verdict::ok:
+      hear_clock(channel_.peer_clock());
       break;
     case core::link_channel::verdict::stale:
       return;
@@ -228,6 +231,17 @@ void link_actor::on_blob(const std::vector<char>& blob) {
   }
   hand_over_run();
   flush_soon();
+}
+
+void link_actor::hear_clock(std::uint64_t time) {
+  const auto wall = context_.now().wall;
+  if (context_.node.clock.hear(time, wall))
+    return;
+  if (!std::exchange(clock_is_wrong_, true))
+    log(core::log_level::error,
+        "its clock is " + std::to_string(((time >> 16) - wall) / 1000)
+          + " s ahead of ours and is not followed: set the wrong one of the "
+            "two right");
 }
 
 bool link_actor::say(const net::peer_message& what) {
@@ -263,8 +277,9 @@ void link_actor::pump() {
   const auto now = net::shard::clock();
   if (channel_.is_dead(now))
     return lose("silent for too long");
+  const auto clock = context_.node.clock.read(context_.now().wall);
   std::vector<char> blob;
-  while (channel_.next(now, context_.now().wall, blob))
+  while (channel_.next(now, clock, blob))
     post(remote_, std::exchange(blob, {}));
   context_.home.flush_by(*this, channel_.next_deadline());
 }

@@ -84,6 +84,7 @@ private:
   void on_dialed(const peer_dialed& what);
   void on_greeting(const peer_greets& what);
   void on_blob(const std::vector<char>& blob);
+  void hear_clock(std::uint64_t time);
   void on_hello(const net::peer::hello& answer, caf::strong_actor_ptr from);
   std::string objection(const net::peer::hello& other) const;
   void send_hello(const caf::strong_actor_ptr& to, std::uint64_t session,
@@ -158,6 +159,7 @@ private:
   state state_ = state::down;
   bool ending_ = false;
   bool flush_due_ = false;
+  bool clock_is_wrong_ = false; ///< the peer's, and it was logged
   std::uint64_t session_ = 0;
   caf::strong_actor_ptr remote_;
   std::string problem_;

@@ -4,6 +4,7 @@
 #include "actors/scheduler.hpp"
 #include "core/dedupe_window.hpp"
 #include "core/mailbox.hpp"
+#include "core/node_clock.hpp"
 #include "core/options.hpp"
 #include "core/ports.hpp"
 #include "net/shard.hpp"
@@ -38,6 +39,8 @@ struct node_context {
   /// Decides about the cluster; null where this node is all of it.
   caf::actor cluster{};
   std::string name{}; ///< of this node, as in cluster.toml
+  /// Behind all serverIds; links carry it and hear the peers'.
+  core::node_clock clock{};
 
   /// The shard on which a user's delivery actor runs.
   shard_context& shard_of(std::string_view user) const;

@@ -122,12 +122,11 @@ server_id server_id::from_bytes(const std::uint8_t* bytes) noexcept {
 }
 
 server_id server_id_clock::next(std::uint64_t wall) noexcept {
-  last_ = std::max(last_ + 1, wall << 16);
-  return {last_, low_};
+  return {clock().next(wall), low_};
 }
 
 void server_id_clock::observe(server_id seen) noexcept {
-  last_ = std::max(last_, seen.high);
+  clock().raise(seen.high);
 }
 
 bool is_utf8(std::string_view text) noexcept {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/node_clock.hpp"
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -51,13 +53,16 @@ struct server_id {
 
 /// Makes serverIds. Single-threaded: one per shard, each with an incarnation
 /// of its own (the process's incarnation and the shard's number), so that ids
-/// of different shards differ too.
+/// of different shards differ too. With the node's clock their times ascend
+/// over all shards, and past what other nodes have said; it must outlive this.
 class server_id_clock {
 public:
   /// @param node From the node's uuid.
   /// @param incarnation Unique for this process start and shard.
-  server_id_clock(std::uint32_t node, std::uint32_t incarnation) noexcept
-    : low_(std::uint64_t{incarnation} << 32 | node) {
+  /// @param shared Null: a clock of its own.
+  server_id_clock(std::uint32_t node, std::uint32_t incarnation,
+                  node_clock* shared = nullptr) noexcept
+    : shared_(shared), low_(std::uint64_t{incarnation} << 32 | node) {
   }
 
   /// A serverId above every one made or observed before. `wall` in ms since
@@ -68,7 +73,12 @@ public:
   void observe(server_id seen) noexcept;
 
 private:
-  std::uint64_t last_ = 0; ///< 48-bit ms and 16-bit counter, as in `high`
+  node_clock& clock() noexcept {
+    return shared_ != nullptr ? *shared_ : own_;
+  }
+
+  node_clock own_;
+  node_clock* shared_;
   std::uint64_t low_;
 };
 

@@ -94,15 +94,17 @@ mono_time link_channel::data_due() const noexcept {
   return waiting >= full ? mono_time::min() : sent_ + rules_.gather;
 }
 
-void link_channel::write_header(std::vector<char>& blob, wall_ms wall) const {
+void link_channel::write_header(std::vector<char>& blob,
+                                std::uint64_t clock) const {
   std::memcpy(blob.data(), magic, sizeof magic);
   put(blob.data() + at_version, version);
   put(blob.data() + at_session, session_);
   put(blob.data() + at_ack, last_in_);
-  put(blob.data() + at_clock, wall);
+  put(blob.data() + at_clock, clock);
 }
 
-bool link_channel::next(mono_time now, wall_ms wall, std::vector<char>& blob) {
+bool link_channel::next(mono_time now, std::uint64_t clock,
+                        std::vector<char>& blob) {
   if (!is_open())
     return false;
   const auto waiting = queue_.size() - queue_at_;
@@ -116,7 +118,7 @@ bool link_channel::next(mono_time now, wall_ms wall, std::vector<char>& blob) {
     = is_data ? std::min(waiting, rules_.blob_bytes - header_bytes) : 0;
   blob.reserve(header_bytes + body);
   blob.assign(header_bytes, 0);
-  write_header(blob, wall);
+  write_header(blob, clock);
   if (is_data) {
     put(blob.data() + at_number, ++last_out_);
     const auto* from = queue_.data() + queue_at_;

@@ -36,15 +36,15 @@ struct link_rules {
 /// again in the next.
 ///
 /// A blob: magic "VL", version, kind, CRC-32C of the rest, session (8 bytes),
-/// number (8), acknowledged number (8), the sender's clock in ms (8), then
-/// the body: items, each after its length (4 bytes), cut where a blob is full.
-/// Numbers are little-endian.
+/// number (8), acknowledged number (8), the sender's hybrid clock (8, as in
+/// node_clock), then the body: items, each after its length (4 bytes), cut
+/// where a blob is full. Numbers are little-endian.
 ///
 /// Pure; belongs to its link actor's shard.
 class link_channel {
 public:
   static constexpr std::size_t header_bytes = 40;
-  static constexpr std::uint8_t version = 1;
+  static constexpr std::uint8_t version = 2;
 
   explicit link_channel(const link_rules& rules) noexcept : rules_(rules) {
   }
@@ -62,9 +62,10 @@ public:
   bool add(std::string_view item);
 
   /// Replaces `blob` by what is to be sent next.
-  /// @param wall Goes along as the sender's clock.
+  /// @param clock Of this node (node_clock::read): no less than any time in
+  ///              what was added.
   /// @returns False where nothing is due.
-  bool next(mono_time now, wall_ms wall, std::vector<char>& blob);
+  bool next(mono_time now, std::uint64_t clock, std::vector<char>& blob);
 
   enum class verdict : std::uint8_t {
     ok,
@@ -85,8 +86,9 @@ public:
   /// When `next` and `is_dead` are to be asked again, at the latest.
   mono_time next_deadline() const noexcept;
 
-  /// The peer's clock as of its latest blob, ms since the epoch.
-  wall_ms peer_clock() const noexcept {
+  /// The peer's clock as of its latest blob: to be heard (node_clock::hear)
+  /// before the blob's items are handed on.
+  std::uint64_t peer_clock() const noexcept {
     return peer_clock_;
   }
 
@@ -115,7 +117,7 @@ private:
   mono_time data_due() const noexcept;
   void take_ack(std::uint64_t upto, mono_time now);
   bool take_body(std::string_view body, std::vector<std::string_view>& items);
-  void write_header(std::vector<char>& blob, wall_ms wall) const;
+  void write_header(std::vector<char>& blob, std::uint64_t clock) const;
 
   link_rules rules_;
   std::uint64_t session_ = 0; ///< 0: closed
@@ -131,7 +133,7 @@ private:
   mono_time spoke_{};
   mono_time sent_{}; ///< the latest blob with items
   mono_time heard_{};
-  wall_ms peer_clock_ = 0;
+  std::uint64_t peer_clock_ = 0;
   std::string partial_; ///< what the last blob left of an item
   std::string whole_;   ///< `partial_` and a new body put together
   figures figures_;

@@ -35,7 +35,7 @@ struct hello {
   std::uint64_t commits = 0;      ///< committed transactions of its disk
   std::uint64_t members_hash = 0; ///< placement::hash of its member list
   std::uint64_t rules_hash = 0;   ///< of replicas and min_copies
-  core::wall_ms clock = 0;
+  std::uint64_t clock = 0; ///< the sender's, as in core::node_clock
   std::string refusal; ///< why the link cannot be; empty: it is
 };
 

@@ -2,8 +2,13 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace vartalap::core {
 
@@ -39,6 +44,60 @@ TEST_CASE("server_id_clock only goes forward") {
   CHECK(last.clock_ms() == 1001);
   clock.observe({5000ULL << 16, ~0ULL});
   CHECK(clock.next(1000) > server_id{5000ULL << 16, ~0ULL});
+}
+
+TEST_CASE("server_id_clocks of one node ascend over all shards") {
+  node_clock node;
+  server_id_clock first{7, 1, &node};
+  server_id_clock second{7, 2, &node};
+  auto last = first.next(1000);
+  for (auto* clock : {&second, &first, &first, &second}) {
+    const auto next = clock->next(900);
+    CHECK(next > last);
+    CHECK(next.high > last.high);
+    last = next;
+  }
+  first.observe({5000ULL << 16, ~0ULL});
+  CHECK(second.next(1000).high > 5000ULL << 16);
+}
+
+TEST_CASE("node_clock passes what it heard, unless that is absurd") {
+  constexpr wall_ms wall = 1'700'000'000'000;
+  constexpr auto most = static_cast<wall_ms>(node_clock::ahead_max.count());
+  node_clock clock;
+  CHECK(clock.read(wall) == wall << 16);
+  const auto heard = (wall + 20) << 16 | 5;
+  CHECK(clock.hear(heard, wall));
+  CHECK(clock.read(wall) == heard);
+  CHECK(clock.next(wall) > heard);
+  // Of an earlier time nothing is to be learnt.
+  CHECK(clock.hear(wall << 16, wall));
+  CHECK(clock.read(wall) > heard);
+  const auto before = clock.read(wall);
+  CHECK_FALSE(clock.hear((wall + most + 1) << 16, wall));
+  CHECK_FALSE(clock.hear(~std::uint64_t{0}, wall));
+  CHECK(clock.read(wall) == before);
+  CHECK(clock.hear((wall + most) << 16, wall));
+  CHECK(clock.next(wall) > (wall + most) << 16);
+}
+
+TEST_CASE("node_clock gives every thread times of its own") {
+  node_clock clock;
+  constexpr std::size_t each = 20'000;
+  std::array<std::vector<std::uint64_t>, 2> got;
+  const auto take = [&](std::vector<std::uint64_t>& into) {
+    for (std::size_t i = 0; i < each; ++i)
+      into.push_back(clock.next(1));
+  };
+  std::thread other(take, std::ref(got[1]));
+  take(got[0]);
+  other.join();
+  std::set<std::uint64_t> all;
+  for (const auto& one : got) {
+    CHECK(std::is_sorted(one.begin(), one.end()));
+    all.insert(one.begin(), one.end());
+  }
+  CHECK(all.size() == 2 * each);
 }
 
 TEST_CASE("ids are valid UTF-8 without control characters") {

@@ -1,0 +1,91 @@
+#include "test/unit/actors/link_rig.hpp"
+
+#include <catch2/catch.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+using namespace vartalap;
+using test::link_node;
+
+namespace {
+
+core::wall_ms wall_now() {
+  return static_cast<core::wall_ms>(
+    std::chrono::duration_cast<core::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch())
+      .count());
+}
+
+std::filesystem::path folder() {
+  return std::filesystem::temp_directory_path()
+         / ("vartalap_link_" + std::to_string(::getpid()));
+}
+
+/// Two nodes that are not linked yet.
+struct pair_of_nodes {
+  link_node one{test::secret_settings("n1"), folder()};
+  link_node two{test::secret_settings("n2"), folder()};
+
+  void link_up() {
+    two.start("n1", one.address());
+    // A node listens once it has started: n2 first, which does not dial.
+    one.start("n2", two.address());
+    REQUIRE(one.up.wait());
+    REQUIRE(two.up.wait());
+  }
+
+  /// Sends messages over the link and waits for their confirmations.
+  /// @returns The greatest serverId.
+  core::server_id cross(std::size_t count) {
+    test::event all;
+    std::size_t left = count;
+    core::server_id greatest;
+    for (std::size_t i = 0; i < count; ++i)
+      one.submit({test::message_of(200, i)},
+                 [&](const core::effect::confirm& how) {
+                   greatest = std::max(greatest, how.serverid);
+                   if (--left == 0)
+                     all.set();
+                 });
+    REQUIRE(all.wait());
+    return greatest;
+  }
+};
+
+} // namespace
+
+TEST_CASE("link carries messages there and their confirmations back") {
+  pair_of_nodes both;
+  both.link_up();
+  both.cross(2000);
+  const auto seen = both.one.figures();
+  CHECK(seen.up);
+  CHECK(seen.unanswered == 0);
+  CHECK(seen.channel.items_out == 2000);
+  CHECK(seen.channel.items_in == 2000);
+  // One after the other they would be 2000 blobs; 1 ms gathers many.
+  CHECK(seen.channel.blobs_out < 1000);
+}
+
+TEST_CASE("link moves a node past the clock of its peer") {
+  pair_of_nodes both;
+  const auto ahead = (wall_now() + 600'000) << 16;
+  both.one.clock().raise(ahead);
+  both.link_up();
+  // What comes after a message gets a later time than what came before it.
+  CHECK(both.cross(1).high > ahead);
+  CHECK(both.two.clock().read(0) > ahead);
+  CHECK(both.two.log.text().empty());
+}
+
+TEST_CASE("link does not follow a clock that is absurdly ahead") {
+  pair_of_nodes both;
+  both.one.clock().raise((wall_now() + 2 * 3'600'000) << 16);
+  both.link_up();
+  const auto given = both.cross(1);
+  CHECK(given.clock_ms() <= wall_now());
+  CHECK(both.two.log.text().find("s ahead of ours") != std::string::npos);
+}

@@ -34,7 +34,9 @@ bool is_lost(storage::outcome result) noexcept {
 void router_actor::on_copies(store_copies& what) {
   for (auto& item : what.items) {
     if (const auto* put = std::get_if<storage::op::put>(&item.what))
-      context_.ids.observe(put->message->serverid);
+      // What this node makes from now on is later, unless that clock is absurd.
+      context_.node.clock.hear(put->message->serverid.high,
+                               context_.now().wall);
     stored_copy one{item.ticket, {}, what.done};
     if (context_.copies->admit(item.what, context_.home.now()))
       one.what = item.what;

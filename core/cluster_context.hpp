@@ -23,8 +23,9 @@ struct cluster_peer {
   bool has_status = false;
   std::vector<node_index> reaches;
   bool says_in_step = false;
-  bool offered = false; ///< a pass of ours to it is through
-  bool heard = false;   ///< a pass of it to us is through
+  std::uint64_t next_members = 0; ///< that it says
+  bool offered = false;           ///< a pass of ours to it is through
+  bool heard = false;             ///< a pass of it to us is through
 
   bool is_in_step() const noexcept {
     return live && offered && heard;

@@ -39,6 +39,8 @@ void cluster_core::link_up(node_index node, bool trusted, instant now) {
 
 void cluster_core::link_down(node_index node, instant now) {
   forget_peer(node);
+  hears_until_
+    = std::max(hears_until_, now.mono + microseconds{with_.rules.look_round});
   must_publish_ = true;
   settle(now);
 }
@@ -56,6 +58,7 @@ void cluster_core::heard(node_index from, const say::status& what) {
   each.phase = what.phase;
   each.reaches = what.reaches;
   each.says_in_step = what.in_step;
+  each.next_members = what.next_members;
   each.has_status = true;
   look_for_heirs_ = true; // it may have begun to serve
   must_publish_ = true;
@@ -212,6 +215,12 @@ bool cluster_core::is_empty() const {
                             [](const auto& each) { return each.is_idle(); }));
 }
 
+void cluster_core::propose(std::uint64_t next, instant now) {
+  next_members_ = next;
+  agreed_ = false;
+  settle(now);
+}
+
 void cluster_core::set_members(std::shared_ptr<const placement> where,
                                node_index me, instant now) {
   const auto before = std::exchange(with_.where, where);
@@ -225,6 +234,8 @@ void cluster_core::set_members(std::shared_ptr<const placement> where,
       peers[node].phase = old.phase;
       peers[node].met = old.met;
     }
+  next_members_ = 0;
+  agreed_ = false;
   with_.me = me;
   with_.peers = std::move(peers);
   with_.ownership = cluster_ownership{where, me, with_.ownership};
@@ -269,6 +280,8 @@ cluster_core::report cluster_core::look() const {
     shown.phase = self ? phase_ : each.phase;
     shown.trusted = each.trusted;
     shown.in_step = self || each.is_in_step();
+    shown.agrees = self || each.next_members == next_members_
+                   || next_members_ == 0 || !each.live;
     shown.to_copy = passes_[i].to_copy();
     out.under_replicated += shown.to_copy;
     out.peers.push_back(shown);
@@ -280,6 +293,7 @@ cluster_core::report cluster_core::look() const {
       ++out.peers[owner].owns;
   out.phase = phase_;
   out.calm = view_->calm;
+  out.is_changing = next_members_ != 0;
   out.claims = with_.ownership.own_claim_count();
   out.foreign = leftovers_.foreign_messages();
   return out;

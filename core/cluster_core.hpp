@@ -30,9 +30,10 @@ namespace vartalap::core {
 /// and serving.
 ///  - Takeover: where that makes this node the owner of a bucket in whose line
 ///    a member stands before it, it claims the bucket. Not while fewer than
-///    `live_min` nodes are live (then it gives up its claims), nor soon after
-///    it stood still (a stopped process, a frozen machine): its claims would be
-///    newer than those of the nodes that serve.
+///    `live_min` nodes are live (then it gives up its claims), nor at once
+///    after a link was lost (others may be), nor soon after it stood still (a
+///    stopped process, a frozen machine): its claims would be newer than those
+///    of the nodes that serve.
 ///  - Yield: a live peer's claim with a greater epoch (any claim, where ours
 ///    is only by rank) ends our ownership.
 ///  - Hand-over: a bucket that we claim goes to the first in line that is live
@@ -106,6 +107,12 @@ public:
   /// Drained: nothing is left that a live node could take over.
   bool is_empty() const;
 
+  /// This node is to follow another member list once every live node is:
+  /// then `cluster_port::agreed` is called, once. Lists differ in force only
+  /// while links are down: peers link up where theirs are the same.
+  /// @param next Its `placement::hash`; 0 takes a proposal back.
+  void propose(std::uint64_t next, instant now);
+
   /// Another member list is in force. What this node owned it claims, so that
   /// it is handed over in order. Links of nodes that stay may stay up; their
   /// state is told anew in the numbers of the new list.
@@ -122,13 +129,15 @@ public:
       bool live = false;
       node_phase phase = node_phase::joining;
       bool trusted = true;
-      bool in_step = false;      ///< both passes are through
+      bool in_step = false; ///< both passes are through
+      bool agrees = true; ///< to follow what we propose; true where nothing is
       std::uint32_t owns = 0;    ///< buckets, as seen from here
       std::uint64_t to_copy = 0; ///< messages it is known to lack
     };
     std::vector<peer> peers; ///< by node_index, this node included
     node_phase phase = node_phase::joining;
     bool calm = false;
+    bool is_changing = false;    ///< another member list is proposed
     std::uint32_t claims = 0;    ///< of this node
     std::uint32_t ownerless = 0; ///< buckets without an owner
     std::uint64_t foreign = 0; ///< messages held for absent holders (last pass)
@@ -181,6 +190,7 @@ private:
   void look_at_clock(mono_time now);
   void advance_phase(instant now);
   void settle_ownership(instant now);
+  void settle_members();
   void tell(const say::claims& news);
   void publish();
   void step_passes(instant now);
@@ -201,12 +211,15 @@ private:
   node_phase phase_ = node_phase::joining;
   mono_time started_;
   mono_time last_event_;
-  mono_time hears_until_ = mono_time::min(); ///< after it stood still
+  /// Takes nothing over before: it stood still, or a link was lost just now.
+  mono_time hears_until_ = mono_time::min();
   /// After it was alone; `max` while it is.
   mono_time gathers_until_ = mono_time::min();
   mono_time met_ = mono_time::max(); ///< joining: links are up, or waited for
   cluster_view_ptr view_;
-  say::status told_; ///< the status that peers have
+  say::status told_;               ///< the status that peers have
+  std::uint64_t next_members_ = 0; ///< proposed; 0: nothing
+  bool agreed_ = false;            ///< so do all others that are live
   bool must_publish_ = true;
   bool held_ = false;  ///< routers hold messages until a view comes
   bool again_ = false; ///< `settle` found something that decides other things

@@ -36,6 +36,8 @@ struct status {
   std::vector<node_index> reaches; ///< peers it has a link with, ascending
   bool in_step = false; ///< it is in step with every member, claims nothing,
                         ///< holds nothing for others
+  std::uint64_t next_members = 0; ///< `placement::hash` of the list that it is
+                                  ///< to follow next; 0: none
 };
 
 /// Claims of the sender. `full`: these are all; else these are new.

@@ -68,6 +68,10 @@ public:
   /// told here.
   virtual void drop_devices(const std::vector<say::device_of>& devices) = 0;
 
+  /// All live nodes are to follow the list that was proposed: it is in force
+  /// from now on (`set_members` follows).
+  virtual void agreed() = 0;
+
   /// Forgets tombstones: every node knows.
   virtual void forget(const std::vector<say::removal>& removals) = 0;
 };

@@ -15,9 +15,12 @@ struct cluster_rules {
   milliseconds wait_for_step{
     10'000}; ///< joining: for passes with the live ones
   milliseconds repair_interval{600'000}; ///< of passes when nothing happened
-  milliseconds ask_after{1000};       ///< please_take, when an owner stays away
-  milliseconds stood_still{1000};     ///< without any event: the process did
-  milliseconds hear_first{3000};      ///< then it takes nothing over so long
+  milliseconds ask_after{1000};   ///< please_take, when an owner stays away
+  milliseconds stood_still{1000}; ///< without any event: the process did
+  milliseconds hear_first{3000};  ///< then it takes nothing over so long
+  /// After a link was lost, before anything is taken over: the others may be
+  /// lost as well, only noticed later.
+  milliseconds look_round{250};
   std::uint32_t slice = 1024;         ///< buckets whose sums go in one message
   std::uint32_t buckets_at_once = 16; ///< listings under way to one peer
   std::uint32_t release_at_once = 1024; ///< buckets handed over in one step

@@ -31,6 +31,21 @@ void cluster_core::settle(instant now) {
     step_survey(now);
     step_checks(now);
   } while (again_);
+  settle_members();
+}
+
+/// Who is away finds the list in force when it comes back.
+void cluster_core::settle_members() {
+  if (next_members_ == 0 || agreed_
+      || !std::all_of(
+        with_.peers.begin(), with_.peers.end(), [&](const auto& each) {
+          return !each.live
+                 || (each.greeted && each.next_members == next_members_);
+        }))
+    return;
+  // It goes on saying so: others may have to hear it yet.
+  agreed_ = true;
+  with_.port->agreed();
 }
 
 // A process that stood still wakes up with yesterday's view, link by link.
@@ -101,13 +116,14 @@ void cluster_core::settle_ownership(instant now) {
 
 /// Tells the peers what they do not know yet of our claims and our state.
 void cluster_core::tell(const say::claims& news) {
-  say::status status{phase_, {}, is_in_step()};
+  say::status status{phase_, {}, is_in_step(), next_members_};
   for (std::size_t i = 0; i < with_.peers.size(); ++i)
     if (with_.peers[i].live)
       status.reaches.push_back(static_cast<node_index>(i));
   const bool changed = status.phase != told_.phase
                        || status.reaches != told_.reaches
-                       || status.in_step != told_.in_step;
+                       || status.in_step != told_.in_step
+                       || status.next_members != told_.next_members;
   if (changed)
     must_publish_ = true;
   for (std::size_t i = 0; i < with_.peers.size(); ++i) {

@@ -155,7 +155,7 @@ namespace say {
 
 template <class F>
 auto fields(status& x, F&& f) {
-  return f(x.phase, x.reaches, x.in_step);
+  return f(x.phase, x.reaches, x.in_step, x.next_members);
 }
 template <class F>
 auto fields(claims& x, F&& f) {

@@ -96,6 +96,9 @@ private:
              const std::vector<core::say::device_of>& devices) override;
   void drop(const std::vector<core::say::message_mark>& messages) override;
   void drop_devices(const std::vector<core::say::device_of>& devices) override;
+  void agreed() override {
+    // Members do not change here.
+  }
   void forget(const std::vector<core::say::removal>& removals) override;
 
   // mailbox_port

@@ -59,6 +59,9 @@ TEST_CASE("cluster_core takes over and hands back") {
   const auto last = f.third(bucket);
   f.cut(home, next);
   f.cut(home, last);
+  // Not at once: where the whole network is gone, that shows within a moment.
+  CHECK(f.at(next).view->owner(bucket) == no_node);
+  f.pass(400ms);
   CHECK(f.at(next).view->owner(bucket) == next);
   CHECK(f.at(last).view->owner(bucket) == next);
   CHECK(f.at(next).core->look().claims != 0);
@@ -280,6 +283,43 @@ TEST_CASE("cluster_core ignores answers that come after their link was lost") {
   CHECK_FALSE(f.at(0).core->look().peers[1].live);
   f.at(0).core->received(1, say::pass_done{1}, f.now);
   CHECK_FALSE(f.at(0).core->look().peers[1].in_step);
+}
+
+TEST_CASE("cluster_core follows another member list once all live nodes do") {
+  cluster_fixture f{3};
+  f.link_all();
+  const auto propose = [&](node_index node) {
+    f.at(node).core->propose(77, f.now);
+    f.run();
+  };
+  propose(0);
+  propose(1);
+  CHECK(f.at(0).agreements == 0);
+  CHECK(f.at(0).core->look().is_changing);
+  CHECK_FALSE(f.at(0).core->look().peers[2].agrees);
+  CHECK(f.at(0).core->look().peers[1].agrees);
+
+  SECTION("the last of which says so") {
+    propose(2);
+    f.pass(1s);
+    for (node_index node = 0; node < 3; ++node)
+      CHECK(f.at(node).agreements == 1);
+  }
+  SECTION("and does not wait for one that is away") {
+    f.cut(0, 2);
+    f.cut(1, 2);
+    f.pass(1s);
+    CHECK(f.at(0).agreements == 1);
+    CHECK(f.at(1).agreements == 1);
+  }
+  SECTION("unless it was taken back") {
+    f.at(0).core->propose(0, f.now);
+    f.run();
+    propose(2);
+    CHECK(f.at(0).agreements == 0);
+    CHECK(f.at(1).agreements == 0);
+    CHECK_FALSE(f.at(0).core->look().is_changing);
+  }
 }
 
 } // namespace vartalap::core

@@ -31,6 +31,7 @@ public:
                                           clock);
   }
 
+  int agreements = 0; ///< calls of `agreed`
   std::unique_ptr<cluster_core> core;
   cluster_view_ptr view;
   std::map<bucket_id, say::listing> store;
@@ -97,6 +98,10 @@ public:
         store[bucket_of_user(device.user)].devices,
         [&](const auto& each) { return each.record == device.record; });
   }
+  void agreed() override {
+    ++agreements;
+  }
+
   void forget(const std::vector<say::removal>& removals) override {
     for (auto& [bucket, list] : store)
       std::erase_if(list.removals, [&](const auto& each) {

@@ -94,7 +94,7 @@ TEST_CASE("peer_codec keeps every kind of message") {
 TEST_CASE("peer_codec keeps what cluster_cores say") {
   namespace say = core::say;
   const core::cluster_message all[] = {
-    say::status{core::node_phase::serving, {1, 2}, true},
+    say::status{core::node_phase::serving, {1, 2}, true, 9},
     say::claims{true, {{1, 2}, {65535, 4}}, {7}},
     say::please_take{{1, 2, 3}},
     say::sums{1, 2, 3, {{4, 5, ~std::uint64_t{0}}}},

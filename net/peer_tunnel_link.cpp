@@ -37,10 +37,17 @@ auto peer_tunnel_link::guarded(const char* doing, Done then) {
     if (!ec)
       then(results...);
     else
-      self->end(
-        std::string(doing) + ": "
-        + (ec == asio::error::eof ? "closed by the other side" : ec.message()));
+      self->fail(doing, ec);
   };
+}
+
+void peer_tunnel_link::fail(const char* doing, error_code why) {
+  std::string text;
+  if (tls_ && why.category() == asio::error::get_ssl_category())
+    text = certificate_problem(tls_->native_handle());
+  if (text.empty())
+    text = why == asio::error::eof ? "closed by the other side" : why.message();
+  end(std::string(doing) + ": " + text);
 }
 
 void peer_tunnel_link::dial(const std::string& peer,

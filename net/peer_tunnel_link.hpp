@@ -96,6 +96,7 @@ private:
   void write_all(const char* data, std::size_t bytes, continuation then);
   template <class Done>
   auto guarded(const char* doing, Done then);
+  void fail(const char* doing, error_code why);
 
   const tunnel_settings& settings_;
   context_pointer context_;

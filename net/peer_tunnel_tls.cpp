@@ -91,6 +91,17 @@ std::vector<std::string> certified_names(::SSL* session) {
   return out;
 }
 
+std::string certificate_problem(::SSL* session) {
+  // OpenSSL's queue of errors begins with the innermost one, such as "EVP lib".
+  const auto verdict = ::SSL_get_verify_result(session);
+  if (verdict == X509_V_OK)
+    return {};
+  return std::string("its certificate is not good (")
+         + ::X509_verify_cert_error_string(verdict)
+         + "): give all nodes certificates of one authority, which "
+           "`vartalap certs init` makes";
+}
+
 std::string session_key(::SSL* session) {
   constexpr std::string_view label = "EXPORTER-vartalap-tunnel";
   std::array<unsigned char, 32> out{};

@@ -20,6 +20,10 @@ make_tunnel_context(const tunnel_settings& settings);
 /// The DNS names of the peer's certificate, which the handshake has verified.
 std::vector<std::string> certified_names(::SSL* session);
 
+/// What is wrong with the certificate that the peer has shown in a handshake
+/// that failed; empty: nothing, or it has shown none.
+std::string certificate_problem(::SSL* session);
+
 /// Bytes that only the two ends of this session know; empty if OpenSSL fails.
 std::string session_key(::SSL* session);
 

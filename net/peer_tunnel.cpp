@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <unordered_map>
@@ -41,6 +42,17 @@ std::shared_ptr<asio::ssl::context> context_for(const tunnel_settings& how) {
 
 } // namespace
 
+std::string_view to_string(tunnel_fault fault) noexcept {
+  constexpr std::array<std::string_view, tunnel_faults> names{
+    "unreachable", "crowded", "timeout", "closed", "tls",
+    "protocol",    "name",    "secret",  "ending"};
+  return names[static_cast<std::size_t>(fault)];
+}
+
+std::uint64_t fault_counters::sum() const noexcept {
+  return std::accumulate(by_.begin(), by_.end(), std::uint64_t{0});
+}
+
 class peer_tunnel::impl final : public peer_tunnel_link::observer {
 public:
   impl(tunnel_settings settings, core::log_port& log)
@@ -67,7 +79,8 @@ public:
 
   std::string refuses(const std::string& name) override;
   int local_end_of(peer_tunnel_link& link) override;
-  void link_ended(peer_tunnel_link& link, const std::string& why) override;
+  void link_ended(peer_tunnel_link& link, tunnel_fault fault,
+                  const std::string& why) override;
 
   ended_callback ended_;
   tunnel_settings settings_;
@@ -176,7 +189,7 @@ void peer_tunnel::impl::accept_next() {
 
 void peer_tunnel::impl::take(tcp::socket socket) {
   if (unauthenticated_ >= settings_.unauthenticated_max) {
-    ++counters_.refused;
+    counters_.refused.count(tunnel_fault::crowded);
     return;
   }
   ++unauthenticated_;
@@ -237,7 +250,7 @@ void peer_tunnel::impl::replace_older(const peer_tunnel_link& by) {
         && key->peer() == by.peer())
       older.push_back(each.link);
   for (const auto& link : older)
-    link->end("a newer tunnel took its place");
+    link->end(tunnel_fault::closed, "a newer tunnel took its place");
 }
 
 int peer_tunnel::impl::dialed_end(entry& of) {
@@ -253,7 +266,7 @@ int peer_tunnel::impl::dialed_end(entry& of) {
   return ends[0];
 }
 
-void peer_tunnel::impl::link_ended(peer_tunnel_link& link,
+void peer_tunnel::impl::link_ended(peer_tunnel_link& link, tunnel_fault fault,
                                    const std::string& why) {
   const auto found = links_.find(&link);
   if (found == links_.end())
@@ -267,12 +280,12 @@ void peer_tunnel::impl::link_ended(peer_tunnel_link& link,
     if (ended_)
       ended_(link.peer(), why);
   } else if (link.dialed()) {
-    ++counters_.failed;
+    counters_.failed.count(fault);
     if (of.done)
       of.done(-1, why);
   } else {
     --unauthenticated_;
-    ++counters_.refused;
+    counters_.refused.count(fault);
     say(core::log_level::warning, "refused a connection as a node: " + why);
   }
 }
@@ -283,7 +296,7 @@ void peer_tunnel::impl::drop(const std::string& peer, const std::string& why) {
     if (peer.empty() || key->peer() == peer)
       all.push_back(each.link);
   for (const auto& link : all)
-    link->end(why);
+    link->end(tunnel_fault::ending, why);
 }
 
 std::size_t peer_tunnel::impl::links_with(const std::string& peer) const {

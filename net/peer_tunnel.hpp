@@ -3,12 +3,14 @@
 #include "core/ports.hpp"
 #include "core/units.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vartalap::net {
@@ -33,16 +35,49 @@ struct tunnel_settings {
   std::size_t buffer_bytes = 256 * core::KiB;    ///< per tunnel and direction
 };
 
+/// Why a connection came to nothing before the peer had proved who it is.
+enum class tunnel_fault : std::uint8_t {
+  unreachable, ///< dialing: nobody answers at that address
+  crowded,     ///< accepting: too many strangers at a time
+  timeout,     ///< the handshake did not end in time
+  closed,      ///< the other side, or the network, ended it
+  tls,         ///< no TLS 1.3, or no certificate of the cluster's authority
+  protocol,    ///< what it says is no handshake of a node
+  name,        ///< no member, another node, or a certificate for another
+  secret,      ///< it does not know the cluster's secret
+  ending,      ///< this node ends, or has given it up
+};
+inline constexpr std::size_t tunnel_faults = 9;
+
+/// "unreachable", "crowded", …
+std::string_view to_string(tunnel_fault fault) noexcept;
+
+/// Connections that came to nothing, by reason.
+class fault_counters {
+public:
+  void count(tunnel_fault why) noexcept {
+    ++by_[static_cast<std::size_t>(why)];
+  }
+  std::uint64_t of(tunnel_fault why) const noexcept {
+    return by_[static_cast<std::size_t>(why)];
+  }
+  /// All of them.
+  std::uint64_t sum() const noexcept;
+
+private:
+  std::array<std::atomic<std::uint64_t>, tunnel_faults> by_{};
+};
+
 /// What a tunnel has counted; any thread.
 struct tunnel_counters {
   std::atomic<std::uint64_t> open{0};     ///< authenticated, now
   std::atomic<std::uint64_t> accepted{0}; ///< of others, authenticated
   std::atomic<std::uint64_t> dialed{0};   ///< by this node, authenticated
-  std::atomic<std::uint64_t> refused{0};  ///< accepted, not authenticated
-  std::atomic<std::uint64_t> failed{0};   ///< dialed, not authenticated
   std::atomic<std::uint64_t> ended{0};    ///< authenticated ones that ended
   std::atomic<std::uint64_t> oversize{0}; ///< ended for a frame too long
-  std::atomic<std::uint64_t> bytes_in{0};
+  fault_counters refused;                 ///< accepted, not authenticated
+  fault_counters failed;                  ///< dialed, not authenticated
+  std::atomic<std::uint64_t> bytes_in{0}; ///< of authenticated ones
   std::atomic<std::uint64_t> bytes_out{0};
 };
 

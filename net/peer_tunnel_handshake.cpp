@@ -61,7 +61,8 @@ std::string random_nonce() {
 
 peer_handshake::step refuse(reason why, std::string problem) {
   return {frame(refusal, std::string(1, static_cast<char>(why))),
-          std::move(problem), false};
+          std::move(problem),
+          why == wrong_proof ? tunnel_fault::secret : tunnel_fault::name};
 }
 
 } // namespace
@@ -117,7 +118,7 @@ peer_handshake::step peer_handshake::on_hello(std::string_view body) {
   const auto dialer = take_name(body);
   const auto dialed = take_name(body);
   if (dialer.empty() || dialed.empty() || body.size() != nonce_bytes)
-    return {{}, "its hello is malformed", false};
+    return {{}, "its hello is malformed"};
   if (dialed != me_)
     return refuse(not_me, "it looks for another node");
   if (auto problem = refuses_(dialer); !problem.empty())
@@ -125,15 +126,15 @@ peer_handshake::step peer_handshake::on_hello(std::string_view body) {
   peer_ = dialer;
   peer_nonce_ = body;
   expected_ = proof;
-  return {frame(challenge, my_nonce_), {}, false};
+  return {.send = frame(challenge, my_nonce_)};
 }
 
 peer_handshake::step peer_handshake::on_challenge(std::string_view body) {
   if (body.size() != nonce_bytes)
-    return {{}, "its challenge is malformed", false};
+    return {{}, "its challenge is malformed"};
   peer_nonce_ = body;
   expected_ = welcome;
-  return {frame(proof, proof_of(role::dialer)), {}, false};
+  return {.send = frame(proof, proof_of(role::dialer))};
 }
 
 peer_handshake::step peer_handshake::on_proof(std::string_view body) {
@@ -141,7 +142,7 @@ peer_handshake::step peer_handshake::on_proof(std::string_view body) {
   if (body.size() != expected.size()
       || ::CRYPTO_memcmp(body.data(), expected.data(), expected.size()) != 0)
     return refuse(wrong_proof, "it does not know the cluster's secret");
-  return {frame(welcome, proof_of(role::acceptor)), {}, true};
+  return {.send = frame(welcome, proof_of(role::acceptor)), .done = true};
 }
 
 peer_handshake::step peer_handshake::on_welcome(std::string_view body) {
@@ -151,8 +152,8 @@ peer_handshake::step peer_handshake::on_welcome(std::string_view body) {
     return {{},
             "it does not know the cluster's secret: copy the same secret_file "
             "to every node",
-            false};
-  return {{}, {}, true};
+            tunnel_fault::secret};
+  return {.done = true};
 }
 
 peer_handshake::step peer_handshake::on_refusal(std::string_view body) const {
@@ -161,19 +162,19 @@ peer_handshake::step peer_handshake::on_refusal(std::string_view body) const {
       return {{},
               "the node there is not called " + peer_
                 + ": compare `peer` of the nodes in cluster.toml",
-              false};
+              tunnel_fault::name};
     case not_a_member:
       return {{},
               "it does not take this node for " + me_
                 + ", a member: use the same cluster.toml on every node, and "
                   "with [cluster.tls] a certificate made for "
                 + me_ + " (`vartalap certs node " + me_ + "`)",
-              false};
+              tunnel_fault::name};
     default:
       return {{},
               "the secrets of the two nodes differ: copy the same "
               "secret_file to every node",
-              false};
+              tunnel_fault::secret};
   }
 }
 

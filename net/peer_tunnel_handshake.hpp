@@ -1,5 +1,7 @@
 #pragma once
 
+#include "net/peer_tunnel.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,8 +35,9 @@ public:
   /// What to do after a frame: send `send` (if any), then go on; or, where
   /// `problem` says something, close. `done`: the peer has proved its name.
   struct step {
-    std::string send;
-    std::string problem;
+    std::string send{};
+    std::string problem{};
+    tunnel_fault fault = tunnel_fault::protocol; ///< where there is a problem
     bool done = false;
   };
 

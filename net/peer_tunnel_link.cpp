@@ -29,35 +29,42 @@ peer_tunnel_link::peer_tunnel_link(asio::io_context& io,
 }
 
 template <class Done>
-auto peer_tunnel_link::guarded(const char* doing, Done then) {
-  return [self = shared_from_this(), doing,
+auto peer_tunnel_link::guarded(const char* doing, Done then,
+                               tunnel_fault fault) {
+  return [self = shared_from_this(), doing, fault,
           then = std::move(then)](error_code ec, auto... results) {
     if (self->ended_)
       return;
     if (!ec)
       then(results...);
     else
-      self->fail(doing, ec);
+      self->fail(fault, doing, ec);
   };
 }
 
-void peer_tunnel_link::fail(const char* doing, error_code why) {
+void peer_tunnel_link::fail(tunnel_fault fault, const char* doing,
+                            error_code why) {
   std::string text;
-  if (tls_ && why.category() == asio::error::get_ssl_category())
+  if (tls_ && why.category() == asio::error::get_ssl_category()) {
+    fault = tunnel_fault::tls;
     text = certificate_problem(tls_->native_handle());
+  }
   if (text.empty())
     text = why == asio::error::eof ? "closed by the other side" : why.message();
-  end(std::string(doing) + ": " + text);
+  end(fault, std::string(doing) + ": " + text);
 }
 
 void peer_tunnel_link::dial(const std::string& peer,
                             const socket_address& address) {
   dialed_ = true;
   peer_ = peer;
-  limit_time(settings_.connect_timeout, "nobody answers at that address");
+  limit_time(settings_.connect_timeout, tunnel_fault::unreachable,
+             "nobody answers at that address");
   tcp::endpoint where;
   std::memcpy(where.data(), address.get(), address.size);
-  socket_.async_connect(where, guarded("cannot connect", [this] { secure(); }));
+  socket_.async_connect(where, guarded(
+                                 "cannot connect", [this] { secure(); },
+                                 tunnel_fault::unreachable));
 }
 
 void peer_tunnel_link::accept(tcp::socket socket) {
@@ -65,7 +72,7 @@ void peer_tunnel_link::accept(tcp::socket socket) {
   secure();
 }
 
-void peer_tunnel_link::end(const std::string& why) {
+void peer_tunnel_link::end(tunnel_fault fault, const std::string& why) {
   if (std::exchange(ended_, true))
     return;
   // The pending operations keep this alive until each has been told.
@@ -74,15 +81,16 @@ void peer_tunnel_link::end(const std::string& why) {
   timer_.cancel();
   socket_.close(ignored);
   local_.close(ignored);
-  tunnel_.link_ended(*this, why);
+  tunnel_.link_ended(*this, fault, why);
 }
 
-void peer_tunnel_link::limit_time(core::milliseconds limit, std::string why) {
+void peer_tunnel_link::limit_time(core::milliseconds limit, tunnel_fault fault,
+                                  std::string why) {
   timer_.expires_after(limit);
   timer_.async_wait(
-    [self = shared_from_this(), why = std::move(why)](error_code ec) {
+    [self = shared_from_this(), fault, why = std::move(why)](error_code ec) {
       if (!ec && !self->authenticated_)
-        self->end(why);
+        self->end(fault, why);
     });
 }
 
@@ -97,7 +105,8 @@ void peer_tunnel_link::prepare_socket() {
 
 void peer_tunnel_link::secure() {
   prepare_socket();
-  limit_time(settings_.handshake_timeout, "the handshake takes too long");
+  limit_time(settings_.handshake_timeout, tunnel_fault::timeout,
+             "the handshake takes too long");
   if (!context_) {
     prove();
     return;
@@ -125,12 +134,12 @@ std::string peer_tunnel_link::check_name(const std::string& name) {
 void peer_tunnel_link::prove() {
   if (dialed_)
     if (const auto problem = check_name(peer_); !problem.empty()) {
-      end(problem);
+      end(tunnel_fault::name, problem);
       return;
     }
   auto key = tls_ ? session_key(tls_->native_handle()) : settings_.secret;
   if (key.empty()) {
-    end("there is no key to prove anything with");
+    end(tunnel_fault::tls, "there is no key to prove anything with");
     return;
   }
   handshake_.emplace(
@@ -152,7 +161,8 @@ void peer_tunnel_link::read_frame() {
   read_exactly(peer_handshake::header_bytes, [this](std::size_t bytes) {
     const auto size = handshake_->on_header({in_.data(), bytes});
     if (!size) {
-      end("what it says is no handshake of a vartalap node");
+      end(tunnel_fault::protocol,
+          "what it says is no handshake of a vartalap node");
       return;
     }
     read_exactly(*size, [this](std::size_t body) {
@@ -163,9 +173,10 @@ void peer_tunnel_link::read_frame() {
 
 void peer_tunnel_link::on_frame(std::string_view body) {
   auto next = handshake_->on_body(body);
-  auto proceed = [this, done = next.done, problem = next.problem](std::size_t) {
+  auto proceed = [this, done = next.done, fault = next.fault,
+                  problem = next.problem](std::size_t) {
     if (!problem.empty())
-      end(problem);
+      end(fault, problem);
     else if (done)
       splice();
     else
@@ -188,14 +199,15 @@ void peer_tunnel_link::splice() {
   if (ended_)
     return;
   if (fd < 0) {
-    end("this node has no place for it now");
+    end(tunnel_fault::closed, "this node has no place for it now");
     return;
   }
   error_code ec;
   local_.assign(asio::local::stream_protocol(), fd, ec);
   if (ec) {
     ::close(fd);
-    end("the local socket cannot be used: " + ec.message());
+    end(tunnel_fault::closed,
+        "the local socket cannot be used: " + ec.message());
     return;
   }
   in_.resize(settings_.buffer_bytes);
@@ -211,8 +223,9 @@ void peer_tunnel_link::pump_in() {
     counters_.bytes_in += bytes;
     if (!frames_.feed({in_.data(), bytes})) {
       ++counters_.oversize;
-      end("it sends a frame of more than "
-          + std::to_string(settings_.frame_bytes_max) + " bytes");
+      end(tunnel_fault::protocol, "it sends a frame of more than "
+                                    + std::to_string(settings_.frame_bytes_max)
+                                    + " bytes");
       return;
     }
     asio::async_write(

@@ -43,7 +43,10 @@ public:
     virtual int local_end_of(peer_tunnel_link& link) = 0;
 
     /// Comes exactly once. The link may be forgotten now.
-    virtual void link_ended(peer_tunnel_link& link, const std::string& why) = 0;
+    /// `fault` says why where the peer had not proved who it is.
+    virtual void link_ended(peer_tunnel_link& link, tunnel_fault fault,
+                            const std::string& why)
+      = 0;
 
   protected:
     ~observer() = default;
@@ -61,7 +64,7 @@ public:
   void accept(tcp::socket socket);
 
   /// Ends the connection where it is. No-op once it has ended.
-  void end(const std::string& why);
+  void end(tunnel_fault fault, const std::string& why);
 
   /// Whom this node dials, or who has proved its name; empty before.
   const std::string& peer() const noexcept {
@@ -79,7 +82,8 @@ private:
   using error_code = boost::system::error_code;
   using continuation = std::function<void(std::size_t)>;
 
-  void limit_time(core::milliseconds limit, std::string why);
+  void limit_time(core::milliseconds limit, tunnel_fault fault,
+                  std::string why);
   void prepare_socket();
   void secure();
   void prove();
@@ -95,8 +99,9 @@ private:
   void read_some(continuation then);
   void write_all(const char* data, std::size_t bytes, continuation then);
   template <class Done>
-  auto guarded(const char* doing, Done then);
-  void fail(const char* doing, error_code why);
+  auto guarded(const char* doing, Done then,
+               tunnel_fault fault = tunnel_fault::closed);
+  void fail(tunnel_fault fault, const char* doing, error_code why);
 
   const tunnel_settings& settings_;
   context_pointer context_;

@@ -1,5 +1,7 @@
 #include "runtime/cluster_metrics.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 
 namespace vartalap::runtime {
@@ -22,7 +24,35 @@ void publish_link(process_metrics& metrics, const std::string& label,
   metrics.set_total("link_given_back_total", number(link.given_back), label);
 }
 
+void publish_faults(process_metrics& metrics, const char* name,
+                    const net::fault_counters& counted) {
+  for (std::size_t i = 0; i < net::tunnel_faults; ++i) {
+    const auto why = static_cast<net::tunnel_fault>(i);
+    metrics.set_total(name, static_cast<double>(counted.of(why)),
+                      "reason=\"" + std::string(net::to_string(why)) + "\"");
+  }
+}
+
 } // namespace
+
+void publish(process_metrics& metrics, const net::tunnel_counters& tunnel) {
+  const auto number = [](const std::atomic<std::uint64_t>& n) {
+    return static_cast<double>(n.load(std::memory_order_relaxed));
+  };
+  metrics.set("peer_tunnels", number(tunnel.open));
+  metrics.set_total("peer_tunnels_total", number(tunnel.accepted),
+                    R"(direction="in")");
+  metrics.set_total("peer_tunnels_total", number(tunnel.dialed),
+                    R"(direction="out")");
+  metrics.set_total("peer_tunnels_ended_total", number(tunnel.ended));
+  publish_faults(metrics, "peer_tunnels_refused_total", tunnel.refused);
+  publish_faults(metrics, "peer_tunnels_failed_total", tunnel.failed);
+  metrics.set_total("peer_frames_too_long_total", number(tunnel.oversize));
+  metrics.set_total("peer_tunnel_bytes_total", number(tunnel.bytes_in),
+                    R"(direction="in")");
+  metrics.set_total("peer_tunnel_bytes_total", number(tunnel.bytes_out),
+                    R"(direction="out")");
+}
 
 void publish(process_metrics& metrics, const node_cluster::picture& seen) {
   if (!seen.complete)

@@ -157,6 +157,23 @@ std::vector<metric_row> make_rows() {
     {"link_sessions_total", counter, "peer", "Times that the link came up."},
     {"link_given_back_total", counter, "peer",
      "Messages that went elsewhere because the peer did not answer."},
+    {"peer_tunnels", gauge, "",
+     "Open connections with other nodes that have proved who they are."},
+    {"peer_tunnels_total", counter, "direction",
+     "Connections of other nodes (in) and to them (out) that were proved."},
+    {"peer_tunnels_ended_total", counter, "", "Those of them that ended."},
+    {"peer_tunnels_refused_total", counter, "reason",
+     "Connections on the `peer` address that were closed without a proof: "
+     "crowded (too many strangers at a time), timeout, closed (by the other "
+     "side), tls (none, or another authority's certificate), protocol, name "
+     "(no member, or a certificate for another), secret, ending."},
+    {"peer_tunnels_failed_total", counter, "reason",
+     "Connections to other nodes that came to nothing: unreachable, or as "
+     "above."},
+    {"peer_frames_too_long_total", counter, "",
+     "Connections with nodes that were ended for a frame that was too long."},
+    {"peer_tunnel_bytes_total", counter, "direction",
+     "Bytes that passed between this node and others."},
     {"storage_removals", gauge, "",
      "Removals that are remembered until all nodes know of them."},
     {"storage_map_used_bytes", gauge, "", "Used bytes of the map."},

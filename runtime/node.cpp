@@ -281,8 +281,11 @@ void node::impl::collect(process_metrics& into) {
              R"(kind="connection")");
   }
   publish(into, store_->status());
-  if (cluster_)
+  if (cluster_) {
     publish(into, cluster_->look());
+    cluster_->look_at_tunnel(
+      [&into](const auto& tunnel) { publish(into, tunnel); });
+  }
   publish_process(into);
   into.set("ready", why_not_ready().empty() ? 1 : 0);
   into.set("shards", static_cast<double>(shards_.size()));

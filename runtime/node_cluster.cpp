@@ -200,6 +200,13 @@ node_cluster::picture node_cluster::look() const {
   return seen;
 }
 
+void node_cluster::look_at_tunnel(
+  const std::function<void(const net::tunnel_counters&)>& look) const {
+  const std::lock_guard lock(life_);
+  if (transport_)
+    look(transport_->tunnel().counters());
+}
+
 void node_cluster::stop() {
   if (!transport_)
     return;
@@ -224,6 +231,7 @@ void node_cluster::stop() {
   links_.clear();
   gate_ = nullptr;
   context_.cluster = nullptr;
+  const std::lock_guard lock(life_);
   // A link that did not end still knows it; then the process ends anyway.
   if (*left == 0)
     transport_.reset();

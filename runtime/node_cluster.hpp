@@ -9,6 +9,7 @@
 #include <caf/actor_system.hpp>
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -57,6 +58,11 @@ public:
   };
   picture look() const;
 
+  /// Shows `look` what the tunnel has counted, unless it has ended. Any
+  /// thread.
+  void look_at_tunnel(
+    const std::function<void(const net::tunnel_counters&)>& look) const;
+
   /// Ends links and tunnel. Idempotent.
   void stop();
 
@@ -68,6 +74,7 @@ private:
   core::log_port& log_;
   std::shared_ptr<const core::placement> where_;
   core::node_index index_ = 0;
+  mutable std::mutex life_; ///< guards that transport_ is there
   std::unique_ptr<actors::peer_transport> transport_;
   std::vector<caf::actor> links_; ///< by node_index
   std::vector<std::string> addresses_;

@@ -206,13 +206,14 @@ public:
   net::peer_tunnel tunnel;
 };
 
-/// Waits until a counter, which has no event, has come to `value`.
-inline bool comes_to(const std::atomic<std::uint64_t>& counter,
-                     std::uint64_t value) {
+/// Waits until one connection has been refused, which has no event.
+/// @return True if it was for that reason.
+inline bool refused_one(const net::peer_tunnel& by, net::tunnel_fault why) {
+  const auto& refused = by.counters().refused;
   const auto until = std::chrono::steady_clock::now() + soon;
-  while (counter != value && std::chrono::steady_clock::now() < until)
+  while (refused.sum() == 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::yield();
-  return counter == value;
+  return refused.sum() == 1 && refused.of(why) == 1;
 }
 
 /// A BASP header that announces so many bytes.

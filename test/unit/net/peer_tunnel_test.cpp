@@ -49,8 +49,8 @@ TEST_CASE("peer_tunnel is refused with another secret") {
   CHECK_FALSE(one.reaches("n2", two));
   CHECK(contains(one.problem, "secrets of the two nodes differ"));
   CHECK(two.joined.empty());
-  CHECK(comes_to(two.tunnel.counters().refused, 1));
-  CHECK(one.tunnel.counters().failed == 1);
+  CHECK(refused_one(two.tunnel, net::tunnel_fault::secret));
+  CHECK(one.tunnel.counters().failed.of(net::tunnel_fault::secret) == 1);
 }
 
 TEST_CASE("peer_tunnel is refused where names do not fit") {
@@ -71,7 +71,7 @@ TEST_CASE("peer_tunnel is refused where names do not fit") {
     tunnel_end twin(secret_settings("n2"));
     CHECK_FALSE(twin.reaches("n2", two));
   }
-  CHECK(comes_to(two.tunnel.counters().refused, 1));
+  CHECK(refused_one(two.tunnel, net::tunnel_fault::name));
 }
 
 TEST_CASE("peer_tunnel closes who says nothing, and tells a dialer") {
@@ -79,7 +79,7 @@ TEST_CASE("peer_tunnel closes who says nothing, and tells a dialer") {
   tunnel_end two(settings);
   const auto mute = connect_to(two.tunnel.address());
   CHECK(mute.read_all().empty());
-  CHECK(comes_to(two.tunnel.counters().refused, 1));
+  CHECK(refused_one(two.tunnel, net::tunnel_fault::timeout));
   CHECK(two.joined.empty());
   // The other way round: something accepts and says nothing.
   const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -90,6 +90,7 @@ TEST_CASE("peer_tunnel closes who says nothing, and tells a dialer") {
   REQUIRE(::getsockname(listening, any->get(), &any->size) == 0);
   two.dial("n1", "127.0.0.1:" + std::to_string(any->port()));
   CHECK(contains(two.problem, "takes too long"));
+  CHECK(two.tunnel.counters().failed.of(net::tunnel_fault::timeout) == 1);
 }
 
 TEST_CASE("peer_tunnel closes who talks nonsense") {
@@ -116,6 +117,8 @@ TEST_CASE("peer_tunnel closes who talks nonsense") {
     CHECK(stranger.read_all().empty());
   }
   CHECK(two.joined.empty());
+  CHECK(two.tunnel.counters().refused.of(net::tunnel_fault::protocol)
+        == nonsense.size());
   CHECK(two.tunnel.counters().bytes_in == 0);
 }
 
@@ -128,6 +131,7 @@ TEST_CASE("peer_tunnel lets only so many strangers wait at a time") {
     waiting.push_back(connect_to(two.tunnel.address()));
   // Connections are accepted in their order, so the fourth finds it full.
   CHECK(connect_to(two.tunnel.address()).read_all().empty());
+  CHECK(refused_one(two.tunnel, net::tunnel_fault::crowded));
   waiting.pop_back();
   tunnel_end one(secret_settings("n1"));
   // The place is free as soon as the tunnel has seen the end.
@@ -204,6 +208,19 @@ TEST_CASE("peer_tunnel puts a newer tunnel in the place of the older") {
   const auto far = std::move(two.joined.take().second);
   CHECK(newer.send(basp_header(0)));
   CHECK(far.read(32) == basp_header(0));
+}
+
+TEST_CASE("peer_tunnel counts dials to where nobody listens") {
+  tunnel_end one(secret_settings("n1"));
+  std::string nobody;
+  {
+    const tunnel_end two(secret_settings("n2"));
+    nobody = two.tunnel.address();
+  }
+  one.dial("n2", nobody);
+  CHECK(contains(one.problem, "cannot connect"));
+  CHECK(one.tunnel.counters().failed.of(net::tunnel_fault::unreachable) == 1);
+  CHECK(one.tunnel.counters().failed.sum() == 1);
 }
 
 TEST_CASE("peer_tunnel answers dials in progress when it stops") {

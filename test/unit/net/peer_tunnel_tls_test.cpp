@@ -82,7 +82,7 @@ TEST_CASE("peer_tunnel refuses certificates of another authority") {
     CHECK(contains(one.problem, "alert"));
   }
   CHECK(two.joined.empty());
-  CHECK(comes_to(two.tunnel.counters().refused, 1));
+  CHECK(refused_one(two.tunnel, net::tunnel_fault::tls));
 }
 
 TEST_CASE("peer_tunnel refuses a certificate for another name") {

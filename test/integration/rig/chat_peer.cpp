@@ -233,8 +233,11 @@ heard chat_peer::hear_answer(std::string_view id, milliseconds limit) {
   return out;
 }
 
-bystanders::bystanders(std::uint16_t port)
-  : left_(port, "bystander-left"), right_(port, "bystander-right") {
+bystanders::bystanders(std::uint16_t port) : bystanders(port, port) {
+}
+
+bystanders::bystanders(std::uint16_t left, std::uint16_t right)
+  : left_(left, "bystander-left"), right_(right, "bystander-right") {
 }
 
 void bystanders::talk() {

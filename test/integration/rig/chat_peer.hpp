@@ -92,6 +92,8 @@ public:
 class bystanders {
 public:
   explicit bystanders(std::uint16_t port);
+  /// Each at a node of its own.
+  bystanders(std::uint16_t left, std::uint16_t right);
 
   /// One message each way; throws where one is not delivered or confirmed.
   void talk();

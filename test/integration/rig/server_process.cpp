@@ -18,8 +18,10 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 extern char** environ;
@@ -36,6 +38,32 @@ std::string make_folder() {
   return text;
 }
 
+/// Appends the ports of a table of /proc/PID/net whose sockets are among
+/// `inodes`; of TCP, those that listen.
+void add_ports(const std::string& table, const std::set<std::string>& inodes,
+               bool is_tcp, std::vector<std::uint16_t>& to) {
+  std::ifstream in(table);
+  std::string line;
+  std::getline(in, line); // names of the columns
+  while (std::getline(in, line)) {
+    std::istringstream fields(line);
+    std::string number;
+    std::string local;
+    std::string remote;
+    std::string state;
+    std::string other;
+    std::string inode;
+    fields >> number >> local >> remote >> state;
+    for (int i = 0; i < 5; ++i)
+      fields >> other;
+    fields >> inode;
+    constexpr const char* listening = "0A";
+    if (inodes.contains(inode) && (!is_tcp || state == listening))
+      to.push_back(static_cast<std::uint16_t>(
+        std::stoul(local.substr(local.rfind(':') + 1), nullptr, 16)));
+  }
+}
+
 /// Several runs of a test may share the machine: wait longer for the start
 /// than for anything else.
 constexpr milliseconds start_within{30'000};
@@ -43,19 +71,35 @@ constexpr milliseconds start_within{30'000};
 } // namespace
 
 server_process::server_process(server_settings settings, unsigned files)
-  : folder_(make_folder()), files_(files), port_(free_port()),
-    admin_port_(free_port()), exceptions_(std::uncaught_exceptions()) {
+  : folder_(make_folder()), name_("n1"), owns_folder_(true), files_(files),
+    port_(free_port()), admin_port_(free_port()),
+    exceptions_(std::uncaught_exceptions()) {
   settings.emplace("limits.message_rate", "0");
   settings.emplace("runtime.shards", "2");
   write_config(settings);
   start();
 }
 
+node_place::node_place(std::string folder_of_file, std::string node_name,
+                       std::uint16_t client_port, std::uint16_t admin)
+  : folder(std::move(folder_of_file)), name(std::move(node_name)),
+    port(client_port), admin_port(admin) {
+}
+
+server_process::server_process(node_place where)
+  : folder_(std::move(where.folder)), name_(std::move(where.name)),
+    owns_folder_(false), port_(where.port), admin_port_(where.admin_port),
+    exceptions_(std::uncaught_exceptions()) {
+  launch();
+}
+
 server_process::~server_process() {
   kill();
   if (std::uncaught_exceptions() > exceptions_)
-    std::cerr << "the server's log:\n" << log() << std::endl;
+    std::cerr << "the log of " << name_ << ":\n" << log() << std::endl;
   std::error_code ignored;
+  if (!owns_folder_)
+    return;
   std::filesystem::remove_all(folder_, ignored);
 }
 
@@ -74,16 +118,22 @@ void server_process::write_config(const server_settings& settings) const {
 
 void server_process::start(const std::string& program,
                            const std::string& answers) {
+  launch(program);
+  wait_until_ready(answers);
+}
+
+void server_process::launch(const std::string& program) {
   const std::string config = folder_ + "/cluster.toml";
-  const std::string output = folder_ + "/log";
+  const std::string output = log_path();
   // A limit that the parent does not share needs a step in between; exec
   // keeps the pid.
   const std::string script = files_ == 0 ? "exec \"$@\""
                                          : "ulimit -n " + std::to_string(files_)
                                              + "; exec \"$@\"";
-  const std::array<const char*, 9> arguments{
-    "/bin/sh", "-c",       script.c_str(), "sh",   program.c_str(),
-    "serve",   "--config", config.c_str(), nullptr};
+  const std::array<const char*, 11> arguments{
+    "/bin/sh",       "-c",          script.c_str(), "sh",
+    program.c_str(), "serve",       "--config",     config.c_str(),
+    "--node",        name_.c_str(), nullptr};
   std::array<char*, arguments.size()> raw{};
   std::transform(arguments.begin(), arguments.end(), raw.begin(),
                  [](const char* text) { return const_cast<char*>(text); });
@@ -99,7 +149,6 @@ void server_process::start(const std::string& program,
   if (error != 0)
     throw std::runtime_error("cannot start the server");
   adopt(pid);
-  wait_until_ready(answers);
 }
 
 void server_process::wait_until_ready(const std::string& path) {
@@ -126,6 +175,38 @@ std::size_t server_process::memory() const {
   return 0;
 }
 
+milliseconds server_process::cpu_time() const {
+  std::ifstream in("/proc/" + std::to_string(pid()) + "/stat");
+  const std::string line(std::istreambuf_iterator<char>(in), {});
+  // The second field, the name, may have blanks.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i)
+    fields >> skipped;
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;
+  return milliseconds{(user + system) * 1000 / ::sysconf(_SC_CLK_TCK)};
+}
+
+std::vector<std::uint16_t> server_process::open_ports() const {
+  const auto process = "/proc/" + std::to_string(pid());
+  std::set<std::string> inodes;
+  for (const auto& file :
+       std::filesystem::directory_iterator(process + "/fd")) {
+    std::error_code gone;
+    const auto to = std::filesystem::read_symlink(file, gone).string();
+    constexpr std::string_view kind = "socket:[";
+    if (to.starts_with(kind))
+      inodes.insert(to.substr(kind.size(), to.size() - kind.size() - 1));
+  }
+  std::vector<std::uint16_t> out;
+  for (const auto* table : {"tcp", "tcp6", "udp", "udp6"})
+    add_ports(process + "/net/" + table, inodes, *table == 't', out);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 std::size_t server_process::open_files() const {
   const std::filesystem::directory_iterator files(
     "/proc/" + std::to_string(pid()) + "/fd");
@@ -133,10 +214,14 @@ std::size_t server_process::open_files() const {
 }
 
 std::string server_process::log() const {
-  std::ifstream in(folder_ + "/log");
+  std::ifstream in(log_path());
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
+}
+
+std::string server_process::log_path() const {
+  return folder_ + (owns_folder_ ? "/log" : "/log-" + name_);
 }
 
 std::string server_process::binary() {

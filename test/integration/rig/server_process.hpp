@@ -9,11 +9,24 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace vartalap::integration {
 
 /// Keys of cluster.toml as "section.key", values as TOML text.
 using server_settings = std::map<std::string, std::string>;
+
+/// A node of a cluster whose file somebody else has written.
+struct node_place {
+  // No aggregate: braces with settings must not look like one of these.
+  node_place(std::string folder_of_file, std::string node_name,
+             std::uint16_t client_port, std::uint16_t admin);
+
+  std::string folder; ///< of cluster.toml; not removed at the end
+  std::string name;
+  std::uint16_t port; ///< for clients
+  std::uint16_t admin_port;
+};
 
 /// `vartalap serve` as a process of its own on free ports of 127.0.0.1, with
 /// data in a temporary folder. Killed and cleaned up at the end; its log is
@@ -24,6 +37,8 @@ public:
   /// @param files Limit on its open files; 0: as inherited.
   /// @throws std::runtime_error with its log where it does not get ready.
   explicit server_process(server_settings settings = {}, unsigned files = 0);
+  /// Starts a node of a cluster, which may get ready only with others.
+  explicit server_process(node_place where);
   ~server_process();
 
   std::uint16_t port() const noexcept {
@@ -39,6 +54,11 @@ public:
   /// @throws std::runtime_error as the constructor.
   void start(const std::string& program = binary(),
              const std::string& answers = "/readyz");
+  /// Starts it without waiting.
+  void launch(const std::string& program = binary());
+  /// Waits until that path on the admin address answers 200.
+  /// @throws std::runtime_error with its log where it does not.
+  void wait_until_ready(const std::string& path = "/readyz");
 
   bool is_running() {
     return !ended_within(milliseconds{0});
@@ -47,6 +67,10 @@ public:
   /// Resident memory in bytes.
   std::size_t memory() const;
 
+  /// CPU time, user and system.
+  milliseconds cpu_time() const;
+  /// Ports that it listens on (TCP) or has (UDP), ascending.
+  std::vector<std::uint16_t> open_ports() const;
   /// Open file descriptors.
   std::size_t open_files() const;
 
@@ -61,10 +85,12 @@ public:
 
 private:
   void write_config(const server_settings& settings) const;
-  void wait_until_ready(const std::string& path);
+  std::string log_path() const;
 
   std::string folder_;
-  unsigned files_;
+  std::string name_;
+  bool owns_folder_;
+  unsigned files_ = 0;
   std::uint16_t port_;
   std::uint16_t admin_port_;
   int exceptions_;

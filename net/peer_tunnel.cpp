@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -30,6 +31,9 @@ constexpr std::size_t secret_bytes_min = 32;
 /// How long accepting pauses where files have run out: the listener stays
 /// readable, so trying again at once would only burn a core.
 constexpr core::milliseconds accept_pause{100};
+/// How often the log tells of a connection that was refused: strangers must not
+/// fill it.
+constexpr core::milliseconds refusal_told_every{1000};
 
 std::shared_ptr<asio::ssl::context> context_for(const tunnel_settings& how) {
   if (how.secret.empty())
@@ -89,7 +93,8 @@ public:
 private:
   struct entry {
     std::shared_ptr<peer_tunnel_link> link;
-    dial_callback done; ///< not called yet
+    dial_callback done;       ///< not called yet
+    std::uint64_t number = 0; ///< accepted in this order
   };
 
   std::shared_ptr<peer_tunnel_link> make_link();
@@ -97,6 +102,8 @@ private:
                   dial_callback done);
   void accept_next();
   void take(tcp::socket socket);
+  void make_room();
+  void say_refused(const std::string& why);
   int dialed_end(entry& of);
   void replace_older(const peer_tunnel_link& by);
   void say(core::log_level level, const std::string& text);
@@ -111,6 +118,9 @@ private:
   accept_callback accepted_;
   std::unordered_map<const peer_tunnel_link*, entry> links_;
   std::size_t unauthenticated_ = 0; ///< accepted ones
+  std::uint64_t last_number_ = 0;
+  std::chrono::steady_clock::time_point refusal_told_{};
+  std::uint64_t refusals_untold_ = 0;
   std::thread thread_;
   std::mutex mutex_; ///< guards stopped_: nothing is posted after the last run
   bool stopped_ = false;
@@ -188,14 +198,26 @@ void peer_tunnel::impl::accept_next() {
 }
 
 void peer_tunnel::impl::take(tcp::socket socket) {
-  if (unauthenticated_ >= settings_.unauthenticated_max) {
-    counters_.refused.count(tunnel_fault::crowded);
-    return;
-  }
+  if (unauthenticated_ >= settings_.unauthenticated_max)
+    make_room();
   ++unauthenticated_;
   auto link = make_link();
-  links_[link.get()].link = link;
+  links_[link.get()] = {link, nullptr, ++last_number_};
   link->accept(std::move(socket));
+}
+
+// A node proves itself within milliseconds, so the oldest stranger is hardly
+// one; refusing the newest instead, strangers who wait could keep nodes out.
+void peer_tunnel::impl::make_room() {
+  std::shared_ptr<peer_tunnel_link> oldest;
+  auto number = last_number_ + 1;
+  for (const auto& [key, each] : links_)
+    if (!key->dialed() && !key->authenticated() && each.number < number) {
+      oldest = each.link;
+      number = each.number;
+    }
+  if (oldest)
+    oldest->end(tunnel_fault::crowded, "too many wait to prove themselves");
 }
 
 void peer_tunnel::impl::dial(const std::string& peer,
@@ -286,8 +308,21 @@ void peer_tunnel::impl::link_ended(peer_tunnel_link& link, tunnel_fault fault,
   } else {
     --unauthenticated_;
     counters_.refused.count(fault);
-    say(core::log_level::warning, "refused a connection as a node: " + why);
+    say_refused(why);
   }
+}
+
+void peer_tunnel::impl::say_refused(const std::string& why) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - refusal_told_ < refusal_told_every) {
+    ++refusals_untold_;
+    return;
+  }
+  refusal_told_ = now;
+  const auto untold = std::exchange(refusals_untold_, 0);
+  say(core::log_level::warning,
+      "refused a connection as a node: " + why
+        + (untold == 0 ? "" : ", and " + std::to_string(untold) + " before"));
 }
 
 void peer_tunnel::impl::drop(const std::string& peer, const std::string& why) {

@@ -30,7 +30,7 @@ struct tunnel_settings {
   core::milliseconds connect_timeout{2000};
   core::milliseconds handshake_timeout{5000};
   core::milliseconds unacknowledged_max{10'000}; ///< TCP_USER_TIMEOUT
-  std::size_t unauthenticated_max = 64;          ///< more are closed at once
+  std::size_t unauthenticated_max = 64;          ///< one more ends the oldest
   std::size_t frame_bytes_max = 1 * core::MiB;   ///< payload of one BASP frame
   std::size_t buffer_bytes = 256 * core::KiB;    ///< per tunnel and direction
 };
@@ -38,7 +38,7 @@ struct tunnel_settings {
 /// Why a connection came to nothing before the peer had proved who it is.
 enum class tunnel_fault : std::uint8_t {
   unreachable, ///< dialing: nobody answers at that address
-  crowded,     ///< accepting: too many strangers at a time
+  crowded,     ///< accepting: it made room for a newer stranger
   timeout,     ///< the handshake did not end in time
   closed,      ///< the other side, or the network, ended it
   tls,         ///< no TLS 1.3, or no certificate of the cluster's authority

@@ -164,7 +164,7 @@ std::vector<metric_row> make_rows() {
     {"peer_tunnels_ended_total", counter, "", "Those of them that ended."},
     {"peer_tunnels_refused_total", counter, "reason",
      "Connections on the `peer` address that were closed without a proof: "
-     "crowded (too many strangers at a time), timeout, closed (by the other "
+     "crowded (made room for a newer one), timeout, closed (by the other "
      "side), tls (none, or another authority's certificate), protocol, name "
      "(no member, or a certificate for another), secret, ending."},
     {"peer_tunnels_failed_total", counter, "reason",

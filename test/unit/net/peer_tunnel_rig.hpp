@@ -28,12 +28,18 @@ namespace vartalap::test {
 
 constexpr std::chrono::seconds soon{10};
 
+/// Counts what it is told.
 struct silent_log final : core::log_port {
   bool enabled(core::log_level) const noexcept override {
     return false;
   }
-  void write(core::log_level, std::string_view, std::string_view) override {
+  void write(core::log_level level, std::string_view,
+             std::string_view) override {
+    if (level == core::log_level::warning)
+      ++warnings;
   }
+
+  std::atomic<std::size_t> warnings{0};
 };
 
 /// What comes from the tunnel's thread, in order.
@@ -165,7 +171,7 @@ inline net::tunnel_settings secret_settings(const std::string& name) {
 class tunnel_end {
 public:
   explicit tunnel_end(net::tunnel_settings settings)
-    : tunnel(std::move(settings), log_) {
+    : tunnel(std::move(settings), log) {
     tunnel.on_ended([this](const std::string& peer, const std::string& why) {
       ended.put(peer + ": " + why);
     });
@@ -196,10 +202,7 @@ public:
     return problem.empty();
   }
 
-private:
-  silent_log log_;
-
-public:
+  silent_log log;
   inbox<std::pair<std::string, end_of_pipe>> joined;
   inbox<std::string> ended;
   std::string problem;

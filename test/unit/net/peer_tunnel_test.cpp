@@ -122,22 +122,37 @@ TEST_CASE("peer_tunnel closes who talks nonsense") {
   CHECK(two.tunnel.counters().bytes_in == 0);
 }
 
-TEST_CASE("peer_tunnel lets only so many strangers wait at a time") {
+TEST_CASE("peer_tunnel lets only so many strangers wait, the newest") {
   auto settings = secret_settings("n2");
   settings.unauthenticated_max = 3;
   tunnel_end two(settings);
   std::vector<end_of_pipe> waiting;
   for (int i = 0; i < 3; ++i)
     waiting.push_back(connect_to(two.tunnel.address()));
-  // Connections are accepted in their order, so the fourth finds it full.
-  CHECK(connect_to(two.tunnel.address()).read_all().empty());
+  waiting.push_back(connect_to(two.tunnel.address()));
+  CHECK(waiting[0].read_all().empty());
   CHECK(refused_one(two.tunnel, net::tunnel_fault::crowded));
-  waiting.pop_back();
+  // Whoever proves itself gets in, and then takes no stranger's place.
   tunnel_end one(secret_settings("n1"));
-  // The place is free as soon as the tunnel has seen the end.
-  while (!one.reaches("n2", two))
-    CHECK(two.tunnel.counters().accepted == 0);
-  CHECK(two.tunnel.counters().accepted == 1);
+  CHECK(one.reaches("n2", two));
+  CHECK(waiting[1].read_all().empty());
+  waiting.push_back(connect_to(two.tunnel.address()));
+  CHECK_FALSE(waiting[2].ready(POLLIN, 100ms));
+  CHECK(two.tunnel.counters().refused.sum() == 2);
+}
+
+TEST_CASE("peer_tunnel does not let strangers fill the log") {
+  tunnel_end two(secret_settings("n2"));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) {
+    const auto stranger = connect_to(two.tunnel.address());
+    stranger.send("12345678");
+    CHECK(stranger.read_all().empty());
+  }
+  CHECK(two.tunnel.counters().refused.sum() == 100);
+  const auto seconds = (std::chrono::steady_clock::now() - begin) / 1s;
+  CHECK(two.log.warnings >= 1);
+  CHECK(two.log.warnings <= static_cast<std::size_t>(seconds) + 2);
 }
 
 TEST_CASE("peer_tunnel ends where a frame is too long, passing none of it") {

@@ -344,7 +344,9 @@ std::size_t peer_tunnel::impl::links_with(const std::string& peer) const {
 void peer_tunnel::impl::reload() {
   if (!settings_.secret.empty())
     return;
-  post([this, fresh = make_tunnel_context(settings_)] { context_ = fresh; });
+  auto fresh = make_tunnel_context(settings_);
+  check_own_certificate(*fresh, settings_);
+  post([this, fresh = std::move(fresh)] { context_ = fresh; });
 }
 
 void peer_tunnel::impl::stop() {

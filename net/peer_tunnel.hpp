@@ -140,8 +140,11 @@ public:
   void set_members(std::vector<std::string> members);
 
   /// Reads the certificate files again; new tunnels use them. Reads on the
-  /// calling thread; no-op with a secret.
-  /// @throws std::runtime_error as the constructor; then the old ones stay.
+  /// calling thread; no-op with a secret. Pickier than the constructor, since
+  /// there is something to go on with: the certificate must be good by the
+  /// given authorities, now, and for this node's name.
+  /// @throws std::runtime_error with text for the operator; then the old ones
+  ///         stay.
   void reload_certificates();
 
   /// Authenticated tunnels with a peer, now. On the tunnel's thread only.

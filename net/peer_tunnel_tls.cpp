@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -57,10 +58,11 @@ make_tunnel_context(const tunnel_settings& settings) {
   boost::system::error_code ec;
   context->load_verify_file(settings.ca_file, ec);
   check("ca", settings.ca_file, ec);
-  context->use_certificate_chain_file(settings.certificate_file, ec);
-  check("certificate", settings.certificate_file, ec);
+  // The key first: so one that does not fit is found below, in our words.
   context->use_private_key_file(settings.key_file, ssl::context::pem, ec);
   check("key", settings.key_file, ec);
+  context->use_certificate_chain_file(settings.certificate_file, ec);
+  check("certificate", settings.certificate_file, ec);
   if (::SSL_CTX_check_private_key(raw) != 1)
     fail("key", settings.key_file,
          "is not the key of " + settings.certificate_file);
@@ -69,15 +71,14 @@ make_tunnel_context(const tunnel_settings& settings) {
   return context;
 }
 
-std::vector<std::string> certified_names(::SSL* session) {
+namespace {
+
+/// The DNS names of a certificate.
+std::vector<std::string> names_of(const ::X509* certificate) {
   std::vector<std::string> out;
-  const std::unique_ptr<::X509, decltype(&::X509_free)> certificate(
-    ::SSL_get1_peer_certificate(session), &::X509_free);
-  if (!certificate)
-    return out;
   const std::unique_ptr<::GENERAL_NAMES, decltype(&::GENERAL_NAMES_free)> names(
-    static_cast<::GENERAL_NAMES*>(::X509_get_ext_d2i(
-      certificate.get(), NID_subject_alt_name, nullptr, nullptr)),
+    static_cast<::GENERAL_NAMES*>(
+      ::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
     &::GENERAL_NAMES_free);
   if (!names)
     return out;
@@ -89,6 +90,46 @@ std::vector<std::string> certified_names(::SSL* session) {
     out.emplace_back(text, text + ::ASN1_STRING_length(name->d.dNSName));
   }
   return out;
+}
+
+} // namespace
+
+void check_own_certificate(ssl::context& context,
+                           const tunnel_settings& settings) {
+  auto* const raw = context.native_handle();
+  auto* const own = ::SSL_CTX_get0_certificate(raw);
+  STACK_OF(X509)* chain = nullptr;
+  ::SSL_CTX_get0_chain_certs(raw, &chain);
+  const std::unique_ptr<::X509_STORE_CTX, decltype(&::X509_STORE_CTX_free)>
+    verdict(::X509_STORE_CTX_new(), &::X509_STORE_CTX_free);
+  if (!verdict
+      || ::X509_STORE_CTX_init(verdict.get(), ::SSL_CTX_get_cert_store(raw),
+                               own, chain)
+           != 1)
+    throw std::runtime_error("OpenSSL cannot look at certificates");
+  const auto remedy = ": make one with `vartalap certs node " + settings.me
+                      + "`";
+  const bool good = ::X509_verify_cert(verdict.get()) == 1;
+  ::ERR_clear_error();
+  if (!good)
+    fail("certificate", settings.certificate_file,
+         std::string("is not good by the authority in ") + settings.ca_file
+           + " ("
+           + ::X509_verify_cert_error_string(
+             ::X509_STORE_CTX_get_error(verdict.get()))
+           + ")" + remedy);
+  const auto names = names_of(own);
+  if (std::find(names.begin(), names.end(), settings.me) == names.end())
+    fail("certificate", settings.certificate_file,
+         "is not for " + settings.me + remedy);
+}
+
+std::vector<std::string> certified_names(::SSL* session) {
+  const std::unique_ptr<::X509, decltype(&::X509_free)> certificate(
+    ::SSL_get1_peer_certificate(session), &::X509_free);
+  if (!certificate)
+    return {};
+  return names_of(certificate.get());
 }
 
 std::string certificate_problem(::SSL* session) {

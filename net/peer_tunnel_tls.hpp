@@ -17,6 +17,12 @@ namespace vartalap::net {
 std::shared_ptr<boost::asio::ssl::context>
 make_tunnel_context(const tunnel_settings& settings);
 
+/// Looks at a node's own certificate as its peers will: signed by one of the
+/// authorities, in its time, and made for this node.
+/// @throws std::runtime_error with text for the operator, naming the file.
+void check_own_certificate(boost::asio::ssl::context& context,
+                           const tunnel_settings& settings);
+
 /// The DNS names of the peer's certificate, which the handshake has verified.
 std::vector<std::string> certified_names(::SSL* session);
 

@@ -179,6 +179,8 @@ void make_node(const certs_request& request) {
                 "critical,digitalSignature");
   add_extension(cert.get(), ca.get(), NID_ext_key_usage,
                 "serverAuth,clientAuth");
+  // Tells authorities apart where a node trusts an old one and a new one.
+  add_extension(cert.get(), ca.get(), NID_authority_key_identifier, "keyid");
   add_extension(cert.get(), ca.get(), NID_subject_alt_name,
                 "DNS:" + request.node);
   check(X509_sign(cert.get(), ca_key.get(), EVP_sha256()) > 0,

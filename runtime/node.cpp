@@ -12,6 +12,7 @@
 #include "runtime/metrics_collect.hpp"
 #include "runtime/node_cluster.hpp"
 #include "runtime/node_parts.hpp"
+#include "runtime/reload_signal.hpp"
 #include "runtime/startup_report.hpp"
 #include "runtime/version.hpp"
 #include "runtime/web_folder.hpp"
@@ -74,10 +75,10 @@ unsigned shard_count(const core::runtime_options& options) {
 } // namespace
 
 void prepare_signals() {
-  const auto set = end_signals();
+  auto set = end_signals();
+  ::sigaddset(&set, SIGHUP); // reload_signal waits for it
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGHUP, SIG_IGN);
 }
 
 class node::impl {
@@ -122,6 +123,7 @@ private:
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<node_cluster> cluster_; ///< null where it is alone
+  reload_signal reload_{log_};
   std::unique_ptr<actors::client_gateway> gateway_;
   std::unique_ptr<admin_gateway> admin_;
   std::unique_ptr<net::listener> clients_;
@@ -210,6 +212,9 @@ void node::impl::start_actors() {
   events_.connect(context_);
   if (is_one_of_several)
     cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
+  if (cluster_ && options_.peers.has_tls())
+    reload_.add("the certificates of cluster.tls",
+                [this] { cluster_->reload_certificates(); });
 }
 
 void node::impl::start_ports() {
@@ -331,6 +336,7 @@ void node::impl::collect(process_metrics& into) {
 node_end node::impl::serve() {
   const auto set = end_signals();
   admins_->start();
+  reload_.start();
   if (!join(set))
     return end();
   clients_->start();
@@ -420,6 +426,7 @@ bool node::impl::end_mailboxes() {
 
 node_end node::impl::end() {
   ending_.store(true);
+  reload_.stop();
   clients_->stop();
   gateway_->close_all(reconnect_spread);
   wait_for_clients();
@@ -444,6 +451,7 @@ node::impl::~impl() {
 
 void node::impl::take_down() {
   ending_.store(true);
+  reload_.stop();
   if (cluster_)
     cluster_->stop();
   store_->close();

@@ -30,7 +30,8 @@ public:
 
   /// Serves until SIGTERM or SIGINT, then closes in order: no new
   /// connections, 1001 to clients, everything pending stored. A second signal
-  /// ends the process at once. Those signals must be blocked in all threads.
+  /// ends the process at once. SIGHUP reads the certificates of other nodes
+  /// again. Those signals must be blocked in all threads.
   node_end serve();
 
 private:
@@ -38,7 +39,7 @@ private:
   std::unique_ptr<impl> impl_;
 };
 
-/// Blocks the signals that `node::serve` waits for, and ignores SIGPIPE.
+/// Blocks the signals that a node waits for (SIGHUP too), and ignores SIGPIPE.
 /// First thing in main: threads inherit it.
 void prepare_signals();
 

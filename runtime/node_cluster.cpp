@@ -207,6 +207,10 @@ void node_cluster::look_at_tunnel(
     look(transport_->tunnel().counters());
 }
 
+void node_cluster::reload_certificates() {
+  transport_->tunnel().reload_certificates();
+}
+
 void node_cluster::stop() {
   if (!transport_)
     return;

@@ -63,6 +63,12 @@ public:
   void look_at_tunnel(
     const std::function<void(const net::tunnel_counters&)>& look) const;
 
+  /// Reads the files of [cluster.tls] again; links stay, and the next
+  /// connections with other nodes use them. Not during or after `stop`.
+  /// @throws std::runtime_error with text for the operator; then the old ones
+  ///         stay.
+  void reload_certificates();
+
   /// Ends links and tunnel. Idempotent.
   void stop();
 

@@ -53,7 +53,7 @@ public:
       pack_.pack_uint64(static_cast<std::uint64_t>(x));
     else
       // Reading and writing share the list of fields; writing changes none.
-      fields(const_cast<T&>(x), [this](auto&... all) { array(all...); });
+      fields(const_cast<T&>(x), [this](auto&... all) { this->array(all...); });
   }
 
   void write(const std::string& text) {
@@ -84,7 +84,7 @@ public:
   void write(const std::variant<Ts...>& what) {
     pack_.pack_array(2);
     write(what.index());
-    std::visit([this](const auto& one) { write(one); }, what);
+    std::visit([this](const auto& one) { this->write(one); }, what);
   }
 
 private:
@@ -97,6 +97,33 @@ private:
   msgpack::packer<text_stream> pack_;
 };
 
+/// What is not in the enumeration would be an index into nothing elsewhere.
+constexpr bool is_known(core::refusal x) {
+  return static_cast<std::size_t>(x) < core::refusal_count;
+}
+constexpr bool is_known(core::ack_status x) {
+  return x <= core::ack_status::relayed;
+}
+constexpr bool is_known(core::durability) {
+  return true; // 1 + N: disk and N nodes
+}
+constexpr bool is_known(core::effect::close_reason x) {
+  return x <= core::effect::close_reason::erased;
+}
+constexpr bool is_known(core::node_phase x) {
+  return x <= core::node_phase::draining;
+}
+constexpr bool is_known(core::content_kind x) {
+  return x <= core::content_kind::json;
+}
+constexpr bool is_known(core::channel x) {
+  return x <= core::channel::group || x == core::channel::other;
+}
+constexpr bool is_known(core::message_type x) {
+  return x <= core::message_type::notification || x == core::message_type::error
+         || x == core::message_type::custom;
+}
+
 /// Every function throws msgpack::type_error for what is something else.
 class reader {
 public:
@@ -108,6 +135,7 @@ public:
       std::underlying_type_t<T> value{};
       read(from, value);
       x = static_cast<T>(value);
+      need(is_known(x));
     } else if constexpr (number<T>) {
       x = from.as<T>();
     } else {
@@ -183,9 +211,10 @@ bool refer(msgpack::type::object_type, std::size_t, void*) {
 
 template <class T>
 bool decode(std::string_view bytes, T& into) {
-  constexpr std::size_t most = 64 * core::MiB;
+  // What is announced is reserved: no more elements than there are bytes.
+  const auto most = bytes.size();
   // The deepest is a listing: message, kind, listing, devices, one, record.
-  const msgpack::unpack_limit limits(most / 8, 0, most, most, 0, 10);
+  const msgpack::unpack_limit limits(most, 0, most, most, 0, 10);
   try {
     std::size_t at = 0;
     bool referenced = false;

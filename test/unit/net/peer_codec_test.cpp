@@ -127,6 +127,41 @@ TEST_CASE("peer_codec takes nothing that is cut or changed for a message") {
   }
 }
 
+TEST_CASE("peer_codec takes no value that an enumeration does not have") {
+  std::string bytes;
+  const auto takes = [&](const peer_message& message) {
+    encode_peer(message, bytes);
+    return decode_peer(bytes).has_value();
+  };
+  const auto past_refusals = static_cast<core::refusal>(core::refusal_count);
+  CHECK_FALSE(takes(peer::refused{1, past_refusals}));
+  using reason = core::effect::close_reason;
+  CHECK_FALSE(takes(peer::close{1, static_cast<reason>(4)}));
+  CHECK_FALSE(takes(peer::cluster{
+    core::say::status{static_cast<core::node_phase>(3), {}, {}}}));
+  CHECK_FALSE(takes(peer::confirmed{
+    1, {}, 2, static_cast<core::ack_status>(3), core::durability::disk}));
+  const auto sent = sample();
+  sent->kind = static_cast<core::content_kind>(3);
+  CHECK_FALSE(takes(peer::submit{1, "", sent}));
+  sent->kind = core::content_kind::bin;
+  sent->channel = static_cast<core::channel>(3);
+  CHECK_FALSE(takes(peer::submit{1, "", sent}));
+  sent->channel = core::channel::other;
+  sent->type = static_cast<core::message_type>(4);
+  CHECK_FALSE(takes(peer::submit{1, "", sent}));
+  sent->type = core::message_type::custom;
+  CHECK(takes(peer::submit{1, "", sent}));
+  // On disk and on six more nodes.
+  CHECK(takes(peer::confirmed{
+    1, {}, 2, core::ack_status::stored, static_cast<core::durability>(7)}));
+}
+
+TEST_CASE("peer_codec takes no array that is longer than what came") {
+  // The kind of `stored`, then 8,388,608 tickets of which none is there.
+  CHECK_FALSE(decode_peer(std::string("\x92\x19\x92\xdd\x00\x80\x00\x00", 8)));
+}
+
 TEST_CASE("peer_codec refuses a hello that is damaged, long or none") {
   peer::hello hello;
   hello.version_max = 1;

@@ -22,6 +22,7 @@ public:
     add_messages(all_.journal, "journal");
     add_messages(all_.mailboxes, "mailboxes");
     add_devices();
+    add_removals();
     std::sort(lines_.begin(), lines_.end());
   }
 
@@ -70,6 +71,22 @@ private:
         lines_.push_back(line("device", parts->user, parts->rest));
       else
         damaged_.push_back("devices record " + std::to_string(number));
+    }
+  }
+
+  void add_removals() {
+    std::uint64_t number = 0;
+    storage::cursor at{txn_.get(), all_.removed};
+    for (auto more = at.first(); more; more = at.next()) {
+      ++number;
+      const auto one = storage::read_removal(at.key(), at.value());
+      if (one && one->device.empty())
+        lines_.push_back(
+          line("removal", one->user, "message\t" + one->serverid.to_hex()));
+      else if (one)
+        lines_.push_back(line("removal", one->user, "device\t" + one->device));
+      else
+        damaged_.push_back("removals record " + std::to_string(number));
     }
   }
 

@@ -86,8 +86,9 @@ int run(int argc, char** argv) {
     = app.add_subcommand("verify", "Check every record of a node's data");
   verify_cmd->add_option("DATA", data, "The node's data folder")->required();
 
-  auto* dump_cmd = app.add_subcommand(
-    "dump", "List the messages and devices in a node's data, to compare nodes");
+  auto* dump_cmd
+    = app.add_subcommand("dump", "List the messages, devices and removals in a "
+                                 "node's data, to compare nodes");
   dump_cmd->add_option("DATA", data, "The node's data folder")->required();
 
   vartalap::load::load_options load;

@@ -5,6 +5,8 @@
 #include <set>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 namespace vartalap::fault {
 
@@ -71,6 +73,37 @@ std::string nodes_of(const std::map<std::size_t, std::string>& lines) {
   return out;
 }
 
+/// What `vartalap dump` says of a removal, which is no record: nodes forget it
+/// when all know of it, each in its own time.
+constexpr std::string_view removal = "removal\t";
+
+/// The key of the message that a line says is removed; empty: no such line.
+std::string removed_message(const std::string& line) {
+  constexpr std::string_view kind = "message\t";
+  const auto user = line.find('\t', removal.size()) + 1;
+  const auto what = line.find('\t', user) + 1;
+  if (!line.starts_with(removal) || user == 0 || what == 0
+      || line.compare(what, kind.size(), kind) != 0)
+    return {};
+  return std::string(kind) + line.substr(removal.size(), what - removal.size())
+         + line.substr(what + kind.size());
+}
+
+/// Messages that this node has although it knows that they are removed.
+std::vector<std::string> risen(const std::string& dump) {
+  std::set<std::string> removed;
+  std::vector<std::string> out;
+  std::istringstream in(dump);
+  for (std::string line; std::getline(in, line);)
+    if (auto key = removed_message(line); !key.empty())
+      removed.insert(std::move(key));
+  in = std::istringstream(dump);
+  for (std::string line; std::getline(in, line);)
+    if (removed.contains(line.substr(0, line.rfind('\t'))))
+      out.push_back(line);
+  return out;
+}
+
 records_t read(const std::vector<std::string>& dumps,
                std::map<std::string, std::string>* buckets) {
   records_t out;
@@ -78,6 +111,8 @@ records_t read(const std::vector<std::string>& dumps,
     std::istringstream in(dumps[node]);
     for (std::string line; std::getline(in, line);) {
       const auto what = cut_apart(line);
+      if (line.starts_with(removal))
+        continue;
       out[what.key][node] = line;
       if (buckets != nullptr)
         (*buckets)[what.key] = what.bucket;
@@ -139,8 +174,12 @@ std::vector<std::string> compare_copies(const std::vector<std::string>& dumps,
   const auto records = read(dumps, &buckets);
   std::map<std::string, std::string> holders; ///< of a bucket
   std::vector<std::string> problems;
+  for (std::size_t node = 0; node < dumps.size(); ++node)
+    for (const auto& line : risen(dumps[node]))
+      problems.push_back("n" + std::to_string(node + 1)
+                         + " has removed and still has " + line);
   for (const auto& [key, lines] : records) {
-    if (problems.size() == problems_max)
+    if (problems.size() >= problems_max)
       break;
     const auto nodes = nodes_of(lines);
     if (lines.size() != copies)

@@ -38,8 +38,9 @@ std::string summary(const load_verdict& verdict);
 
 /// Compares what `vartalap dump` printed of each node of a cluster.
 ///
-/// Every record must be at exactly `copies` nodes, at each with the same
-/// acknowledgements, and all records of a bucket at the same nodes.
+/// Every message and device must be at exactly `copies` nodes, at each with the
+/// same acknowledgements, and all of a bucket at the same nodes. Removals may
+/// be at any nodes, but not beside the message that they removed.
 /// @returns What is not so, the first few; nothing where all is well.
 std::vector<std::string> compare_copies(const std::vector<std::string>& dumps,
                                         std::size_t copies);

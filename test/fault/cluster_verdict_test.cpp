@@ -19,6 +19,8 @@ const std::string m1 = "message\t7\tbob\t01\t-\n";
 const std::string m1_acked = "message\t7\tbob\t01\tphone\n";
 const std::string m2 = "message\t7\tbob\t02\t-\n";
 const std::string d1 = "device\t7\tbob\tphone\n";
+const std::string m1_gone = "removal\t7\tbob\tmessage\t01\n";
+const std::string d1_gone = "removal\t7\tbob\tdevice\tphone\n";
 const std::string other = "device\t9\tann\tphone\n";
 
 } // namespace
@@ -67,8 +69,23 @@ TEST_CASE("copies that differ are named") {
   CHECK_THROWS_AS(compare_copies({"nonsense\n"}, 1), std::runtime_error);
 }
 
+TEST_CASE("removals may differ, but not stand beside what they removed") {
+  CHECK(compare_copies({m2 + m1_gone, m2}, 2).empty());
+  CHECK(compare_copies({m2 + d1_gone, m2 + m1_gone + d1_gone}, 2).empty());
+  // At another node it may not have been heard of yet: that it lacks copies,
+  // or has too many, is told already.
+  CHECK(compare_copies({m1, m1, m1_gone}, 2).empty());
+  const auto risen = compare_copies({m1, m1_acked + m1_gone}, 1);
+  REQUIRE_FALSE(risen.empty());
+  CHECK(risen[0].find("n2 has removed and still has") == 0);
+  // A device may come again.
+  CHECK(compare_copies({d1, d1 + d1_gone}, 2).empty());
+}
+
 TEST_CASE("copies are counted and looked for by serverId") {
   CHECK(count_messages({m1 + m2 + d1, m1_acked}) == 2);
+  CHECK(count_messages({m1_gone, m2}) == 1);
+  CHECK(missing_from({m1_gone}, {"01"}).size() == 1);
   CHECK(missing_from({m1, m2}, {"01", "02"}).empty());
   CHECK(missing_from({m1}, {"01", "02"}) == std::vector<std::string>{"02"});
 }

@@ -161,7 +161,8 @@ std::vector<metric_row> make_rows() {
      "Open connections with other nodes that have proved who they are."},
     {"peer_tunnels_total", counter, "direction",
      "Connections of other nodes (in) and to them (out) that were proved."},
-    {"peer_tunnels_ended_total", counter, "", "Those of them that ended."},
+    {"peer_tunnels_ended_total", counter, "",
+     "Connections with other nodes, once proved, that ended."},
     {"peer_tunnels_refused_total", counter, "reason",
      "Connections on the `peer` address that were closed without a proof: "
      "crowded (made room for a newer one), timeout, closed (by the other "

@@ -177,16 +177,24 @@ node_cluster::picture node_cluster::look() const {
   auto& seen = shared->seen;
   seen.names = where_->members();
   seen.me = index_;
-  seen.links.resize(links_.size());
-  shared->left = links_.size();
-  caf::anon_send(context_.cluster,
-                 actors::look_at_cluster{[shared](auto report) {
+  seen.links.resize(seen.names.size());
+  std::vector<caf::actor> links;
+  caf::actor cluster;
+  {
+    const std::lock_guard lock(life_);
+    links = links_;
+    cluster = context_.cluster;
+  }
+  if (!cluster)
+    return seen; // it has ended
+  shared->left = links.size();
+  caf::anon_send(cluster, actors::look_at_cluster{[shared](auto report) {
                    const std::lock_guard lock(shared->mutex);
                    shared->seen.cluster = std::move(report);
                    if (--shared->left == 0)
                      shared->all.notify_all();
                  }});
-  for (const auto& link : links_)
+  for (const auto& link : links)
     if (link)
       caf::anon_send(link, actors::look_at_link{[shared](auto figures) {
                        const std::lock_guard lock(shared->mutex);
@@ -232,10 +240,10 @@ void node_cluster::stop() {
     changed_.wait_for(lock, end_within, [&] { return *left == 0; });
   }
   transport_->stop();
+  const std::lock_guard lock(life_);
   links_.clear();
   gate_ = nullptr;
   context_.cluster = nullptr;
-  const std::lock_guard lock(life_);
   // A link that did not end still knows it; then the process ends anyway.
   if (*left == 0)
     transport_.reset();

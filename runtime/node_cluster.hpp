@@ -80,7 +80,7 @@ private:
   core::log_port& log_;
   std::shared_ptr<const core::placement> where_;
   core::node_index index_ = 0;
-  mutable std::mutex life_; ///< guards that transport_ is there
+  mutable std::mutex life_; ///< guards that actors and transport are there
   std::unique_ptr<actors::peer_transport> transport_;
   std::vector<caf::actor> links_; ///< by node_index
   std::vector<std::string> addresses_;

@@ -21,6 +21,10 @@ constexpr core::milliseconds tick_every{100};
 /// How many messages go to a peer in one step of a copy.
 constexpr std::size_t fetch_at_once = 256;
 
+/// How long links may take to come up again under another member list: all
+/// nodes change within moments of each other.
+constexpr core::milliseconds links_within{5000};
+
 say::listing to_listing(core::bucket_id bucket, storage::bucket_listing&& in) {
   say::listing out;
   out.bucket = bucket;
@@ -51,6 +55,9 @@ caf::actor cluster_actor::me() {
 caf::behavior cluster_actor::make_behavior() {
   owner_ = ++context_.last_owner;
   context_.deliveries.emplace(owner_, me());
+  if (!settings_.members_to_note.empty())
+    context_.store_here(0,
+                        op::note_members{std::move(settings_.members_to_note)});
   hellos_.resize(settings_.links.size());
   sessions_.resize(settings_.links.size());
   core_ = std::make_unique<core::cluster_core>(
@@ -59,6 +66,8 @@ caf::behavior cluster_actor::make_behavior() {
   context_.home.timers().arm(*this, context_.home.now() + tick_every);
   return {
     [this](const link_is_up& what) {
+      if (is_changing_)
+        return;
       const auto trusted = is_trusted(what.hello);
       hellos_[what.peer]
         = {what.hello.node_uuid, what.hello.disk_uuid, what.hello.commits};
@@ -67,10 +76,15 @@ caf::behavior cluster_actor::make_behavior() {
       after_event();
     },
     [this](const link_is_down& what) {
+      if (is_changing_)
+        return;
+      sessions_[what.peer] = 0;
       core_->link_down(what.peer, context_.now());
       after_event();
     },
     [this](cluster_speaks& what) {
+      if (is_changing_)
+        return;
       core_->received(what.peer, std::move(what.what), context_.now());
       after_event();
     },
@@ -93,6 +107,11 @@ caf::behavior cluster_actor::make_behavior() {
     },
     [this](const fence_passed& what) { on_fence_passed(what); },
     [this](const storage_done&) { on_barrier(); },
+    [this](const propose_members& what) {
+      core_->propose(what.next, context_.now());
+      after_event();
+    },
+    [this](members_changed& what) { on_members(what); },
     [this](timer_due) { on_tick(); },
     [this](const look_at_cluster& what) { what.answer(core_->look()); },
     [this](drain_node& what) {
@@ -105,6 +124,7 @@ caf::behavior cluster_actor::make_behavior() {
       context_.deliveries.erase(owner_);
       settings_.links.clear();
       settings_.phase_changed = nullptr;
+      settings_.members_agreed = nullptr;
       quit();
       if (what.ended)
         what.ended();
@@ -403,6 +423,36 @@ void cluster_actor::forget(const std::vector<say::removal>& removals) {
     context_.store_here(0, op::forget{one.user, one.serverid, one.device});
 }
 
+void cluster_actor::agreed() {
+  is_changing_ = true;
+  if (settings_.members_agreed)
+    settings_.members_agreed();
+}
+
+void cluster_actor::on_members(members_changed& what) {
+  settings_.where = what.where;
+  settings_.me = what.me;
+  settings_.links = std::move(what.links);
+  context_.store_here(0, op::note_members{std::move(what.text)});
+  hellos_.assign(settings_.links.size(), std::nullopt);
+  sessions_.assign(settings_.links.size(), 0);
+  // Whoever asked for these has forgotten them.
+  tickets_.clear();
+  groups_.clear();
+  is_changing_ = false;
+  links_due_ = context_.home.now() + links_within;
+  core_->set_members(settings_.where, settings_.me, context_.now());
+  after_event();
+}
+
+void cluster_actor::lose_missing_links() {
+  links_due_ = core::mono_time::max();
+  for (std::size_t i = 0; i < sessions_.size(); ++i)
+    if (const auto node = static_cast<core::node_index>(i);
+        node != settings_.me && sessions_[i] == 0 && core_->view()->live[i])
+      core_->link_down(node, context_.now());
+}
+
 void cluster_actor::after_event() {
   const auto phase = core_->phase();
   if (phase != phase_) {
@@ -415,6 +465,8 @@ void cluster_actor::after_event() {
 }
 
 void cluster_actor::on_tick() {
+  if (context_.home.now() >= links_due_)
+    lose_missing_links();
   core_->tick(context_.now());
   after_event();
   context_.home.timers().arm(*this, context_.home.now() + tick_every);

@@ -23,8 +23,12 @@ struct cluster_settings {
   core::cluster_rules rules;
   std::vector<caf::actor> links;         ///< by node_index; null: this node
   std::vector<storage::peer_note> peers; ///< as storage remembers them
+  std::string members_to_note;           ///< for storage; empty: it has them
   /// Runs on its shard whenever the node's phase changes.
   std::function<void(core::node_phase)> phase_changed;
+  /// Runs on its shard when all live nodes are to follow what was proposed.
+  /// No link is to come or go for the core until `members_changed`.
+  std::function<void()> members_agreed;
 };
 
 /// admin, metrics -> cluster: `answer` runs on the first shard.
@@ -73,8 +77,11 @@ private:
              const std::vector<core::say::device_of>& devices) override;
   void drop(const std::vector<core::say::message_mark>& messages) override;
   void drop_devices(const std::vector<core::say::device_of>& devices) override;
+  void agreed() override;
   void forget(const std::vector<core::say::removal>& removals) override;
 
+  void on_members(members_changed& what);
+  void lose_missing_links();
   void read(std::function<void()> what);
   void start_reads();
   void on_fence_passed(const fence_passed& what);
@@ -124,6 +131,9 @@ private:
   /// By node: its last hello, until it is noted.
   std::vector<std::optional<storage::peer_note>> hellos_;
   std::vector<std::uint64_t> sessions_; ///< by node: of its link
+  bool is_changing_ = false; ///< links end and come anew; the core is not told
+  /// When nodes that have no link since the list changed count as lost.
+  core::mono_time links_due_ = core::mono_time::max();
 };
 
 } // namespace vartalap::actors

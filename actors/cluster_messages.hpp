@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 /// The messages between a node's own actors that only a cluster needs. What
@@ -149,6 +150,30 @@ struct tunnel_ended {
   std::string why;
 };
 
+/// runtime -> cluster: follow another member list once all do; 0: do not.
+struct propose_members {
+  std::uint64_t next = 0;
+};
+
+/// runtime -> cluster: another member list is in force. The links are new, and
+/// not up yet.
+struct members_changed {
+  std::shared_ptr<const core::placement> where;
+  core::node_index me = 0;
+  std::vector<caf::actor> links; ///< by node_index; null: this node
+  std::string text;              ///< for storage
+};
+
+/// runtime -> gate: hand hellos to these, by the peers' names.
+struct links_changed {
+  std::unordered_map<std::string, caf::actor> links;
+};
+
+/// runtime -> link: where the peer hears us from now on.
+struct peer_moved {
+  std::string address;
+};
+
 /// link -> cluster.
 struct link_is_up {
   core::node_index peer = core::no_node;
@@ -225,6 +250,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::devices_known)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_greets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_dialed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::tunnel_ended)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::propose_members)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::members_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::links_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_moved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::link_is_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::link_is_down)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::cluster_speaks)

@@ -29,6 +29,7 @@ caf::behavior gate_actor::make_behavior() {
       tell(link->second, peer_greets{std::move(*hello),
                                      caf::strong_actor_ptr{current_sender()}});
     },
+    [this](links_changed& what) { links_ = std::move(what.links); },
     [this](const end_cluster& what) {
       links_.clear();
       quit();

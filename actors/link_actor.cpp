@@ -78,6 +78,7 @@ caf::behavior link_actor::make_behavior() {
         lose(what.why);
     },
     [this](timer_due) { on_tick(); },
+    [this](const peer_moved& what) { settings_.address = what.address; },
     [this](const look_at_link& what) { what.answer(figures()); },
     [this](const end_cluster& what) {
       ending_ = true;

@@ -92,6 +92,7 @@ private:
   void settle_all();
   void on_ties(ties_changed& what);
   void on_lost(core::node_index peer);
+  void renumber(core::node_index me_before);
   void leave(entry& one);
   void on_release(release_buckets& what);
   void released_one(std::string_view user);

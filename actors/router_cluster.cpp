@@ -277,6 +277,8 @@ void router_actor::on_ties(ties_changed& what) {
   context_.hand_out(context_.copies->take_ready());
   tell_keeps();
   lost_.assign(ties_->links.size(), false);
+  if (before && before->view->where != view.where)
+    renumber(before->view->me);
   is_releasing_.resize(core::bucket_count, false);
   std::erase_if(releasing_, [this](const auto& one) {
     if (one.left == 0)
@@ -301,6 +303,18 @@ void router_actor::on_ties(ties_changed& what) {
     }
   settle_all();
   on_tick();
+}
+
+/// Another member list: nodes have other numbers, and their links are new.
+void router_actor::renumber(core::node_index me_before) {
+  for (auto& [user, all] : here_)
+    for (auto& one : all)
+      if (one.at == me_before) {
+        one.at = ties_->view->me;
+      } else if (one.at != core::no_node) {
+        one.at = core::no_node;
+        tell(one.where->connection, attached{nullptr, one.where->id});
+      }
 }
 
 void router_actor::on_lost(core::node_index peer) {

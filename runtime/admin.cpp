@@ -87,7 +87,7 @@ void admin_gateway::http(std::shared_ptr<net::http_request> request,
                          net::shard& home, net::http_reply reply) {
   constexpr std::string_view users = "/users/";
   const auto& path = request->path;
-  if (path == "/expiry/resume" || path == "/drain")
+  if (path == "/expiry/resume" || path == "/drain" || path == "/cluster/reload")
     return reply(change(*request));
   if (request->method != "GET" && request->method != "HEAD")
     return reply(net::http_error(405, "bad_frame", "only GET here"));
@@ -150,7 +150,15 @@ net::http_response admin_gateway::change(const net::http_request& request) {
                            "Authorization: Bearer TOKEN");
   net::http_response out;
   out.body = "{}";
-  if (request.path == "/drain") {
+  if (request.path == "/cluster/reload") {
+    if (!hooks_.reload)
+      return cluster();
+    try {
+      out = plain(202, hooks_.reload() + "\n");
+    } catch (const std::exception& problem) {
+      return net::http_error(409, "bad_frame", problem.what());
+    }
+  } else if (request.path == "/drain") {
     out.status = 202;
     hooks_.drain();
   } else {

@@ -16,10 +16,14 @@ struct admin_hooks {
   std::function<std::string()> ready;   ///< empty, or why it is not ready
   std::function<std::string()> cluster; ///< JSON; unset where it is alone
   std::function<void()> drain;          ///< hand everything over, then end
+  /// Reads the member list again, and says what becomes of it; unset where it
+  /// is alone. Throws text for the operator where it cannot be taken.
+  std::function<std::string()> reload{};
 };
 
 /// The admin address: /metrics, /healthz, /readyz, GET /users/{id}, GET
-/// /cluster, and, with the token, POST /expiry/resume and /drain. Runs on a
+/// /cluster, and, with the token, POST /expiry/resume, /drain and
+/// /cluster/reload. Runs on a
 /// shard of its own, so that it answers while the others are busy.
 class admin_gateway final : public net::gateway {
 public:

@@ -90,6 +90,17 @@ bool print_picture(const rapidjson::Document& seen) {
       : up  ? "up"
             : text_of(link, "problem").c_str());
   }
+  if (seen.HasMember("next") && seen["next"].IsArray()
+      && !seen["next"].Empty()) {
+    std::printf("  to be the nodes:");
+    for (const auto& name : seen["next"].GetArray())
+      std::printf(" %s", name.IsString() ? name.GetString() : "");
+    std::printf("; not read yet by:");
+    for (const auto& node : seen["nodes"].GetArray())
+      if (!flag_of(node, "agrees"))
+        std::printf(" %s", text_of(node, "name").c_str());
+    std::printf("\n");
+  }
   return well;
 }
 
@@ -163,6 +174,26 @@ int run_cluster_status(const cluster_request& request) {
       continue;
     }
     well = print_picture(seen) && well;
+  }
+  return well ? 0 : 1;
+}
+
+int run_cluster_reload(const cluster_request& request) {
+  core::cluster_options options;
+  std::vector<core::node_options> nodes;
+  if (!read_nodes(request, options, nodes))
+    return 2;
+  auto well = true;
+  for (const auto& node : nodes) {
+    const auto answer
+      = ask_admin(node, options.auth, "POST", "/cluster/reload");
+    well = well && answer.status == 202;
+    std::cout << node.name << ": "
+              << (answer.problem.empty()
+                    ? answer.body
+                    : answer.problem + " at http://" + node.admin + "\n");
+    if (answer.status != 202 && answer.problem.empty())
+      std::cout << '\n';
   }
   return well ? 0 : 1;
 }

@@ -69,6 +69,8 @@ void write_node(json_writer& json, const node_cluster::picture& seen,
   json.Uint(peer.owns);
   json.Key("toCopy");
   json.Uint64(peer.to_copy);
+  json.Key("agrees");
+  json.Bool(peer.agrees);
   if (i != seen.me) {
     json.Key("link");
     write_link(json, seen.links[i]);
@@ -99,6 +101,11 @@ std::string to_json(const node_cluster::picture& seen) {
   json.Uint64(cluster.foreign);
   json.Key("underReplicated");
   json.Uint64(cluster.under_replicated);
+  json.Key("next");
+  json.StartArray();
+  for (const auto& name : seen.next)
+    text(json, name);
+  json.EndArray();
   json.Key("nodes");
   json.StartArray();
   for (std::size_t i = 0; i < cluster.peers.size(); ++i)

@@ -40,13 +40,17 @@ int run(int argc, char** argv) {
                       "Print every key with its default and a comment");
 
   runtime::cluster_request cluster;
-  auto* cluster_cmd
-    = app.add_subcommand("cluster", "Look at a cluster of several nodes");
+  auto* cluster_cmd = app.add_subcommand(
+    "cluster", "Look at a cluster of several nodes, and change it");
   cluster_cmd->require_subcommand(1);
   auto* status_cmd = cluster_cmd->add_subcommand(
     "status", "Show nodes, links, homes and missing copies; exits 1 where "
               "something is to be looked at");
   runtime::add_cluster_options(*status_cmd, cluster);
+  auto* reload_cmd = cluster_cmd->add_subcommand(
+    "reload", "Have the nodes read the member list of the file again: it is "
+              "in force once all have");
+  runtime::add_cluster_options(*reload_cmd, cluster);
   auto* drain_cmd
     = app.add_subcommand("drain", "Have a node hand over everything and end");
   runtime::add_cluster_options(*drain_cmd, cluster);
@@ -111,6 +115,8 @@ int run(int argc, char** argv) {
     return runtime::run_certs_node(certs);
   if (status_cmd->parsed())
     return runtime::run_cluster_status(cluster);
+  if (reload_cmd->parsed())
+    return runtime::run_cluster_reload(cluster);
   if (drain_cmd->parsed())
     return runtime::run_drain(cluster);
   if (top_cmd->parsed())

@@ -212,6 +212,11 @@ void node::impl::start_actors() {
   events_.connect(context_);
   if (is_one_of_several)
     cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
+  if (cluster_)
+    reload_.add("the member list", [this] {
+      log_.write(core::log_level::info, "cluster",
+                 cluster_->reload(load_config(config_file_)));
+    });
   if (cluster_ && options_.peers.has_tls())
     reload_.add("the certificates of cluster.tls",
                 [this] { cluster_->reload_certificates(); });
@@ -228,6 +233,9 @@ void node::impl::start_ports() {
   if (cluster_)
     hooks.cluster = [this] { return to_json(cluster_->look()); };
   hooks.drain = [this] { drain(); };
+  if (cluster_)
+    hooks.reload
+      = [this] { return cluster_->reload(load_config(config_file_)); };
   admin_ = std::make_unique<admin_gateway>(
     context_, metrics_, load_admin_token(me_, options_.auth), std::move(hooks));
   admins_ = std::make_unique<net::listener>(

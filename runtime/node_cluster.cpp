@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 
@@ -19,13 +21,6 @@ namespace {
 
 constexpr core::milliseconds look_within{500};
 constexpr core::milliseconds end_within{2000};
-
-std::vector<std::string> names_of(const core::cluster_options& options) {
-  std::vector<std::string> out;
-  for (const auto& one : options.nodes)
-    out.push_back(one.name);
-  return out;
-}
 
 core::replication_rules replication_of(const core::cluster_options& options) {
   core::replication_rules out;
@@ -89,46 +84,159 @@ core::cluster_rules node_cluster::rules() const {
 node_cluster::node_cluster(caf::actor_system& system,
                            actors::node_context& context,
                            const core::node_options& me, core::log_port& log)
-  : context_(context), me_(me), log_(log),
-    where_(std::make_shared<const core::placement>(names_of(context.options))),
+  : system_(system), context_(context), me_(me), log_(log),
+    members_(list_at_start()),
+    where_(std::make_shared<const core::placement>(names_of(members_))),
     index_(where_->find(me.name)) {
+  line_->owner = this;
   transport_ = std::make_unique<actors::peer_transport>(
     system, tunnel_settings_of(context.options, me), me.data, log);
-  const auto who = context.store.who();
-  links_.resize(where_->members().size());
-  addresses_.resize(links_.size());
-  std::unordered_map<std::string, caf::actor> by_name;
-  for (const auto& node : context.options.nodes) {
-    const auto index = where_->find(node.name);
-    addresses_[index] = node.peer;
-    if (index == index_)
-      continue;
-    actors::link_settings settings;
-    settings.peer = index;
-    settings.name = node.name;
-    settings.address = node.peer;
-    settings.dials = me.name < node.name;
-    settings.hello = hello_of(context.options, me, who, *where_);
-    auto& shard = *context.shards[index % context.shards.size()];
-    links_[index]
-      = system.spawn<actors::link_actor>(shard, *transport_, settings);
-    by_name[node.name] = links_[index];
-  }
-  gate_ = system.spawn<actors::gate_actor>(context.shards.front()->home, log,
-                                           std::move(by_name));
+  transport_->set_members(names_of(members_));
+  gate_ = system.spawn<actors::gate_actor>(
+    context.shards.front()->home, log,
+    std::unordered_map<std::string, caf::actor>{});
+  spawn_links();
   actors::cluster_settings settings;
   settings.where = where_;
   settings.me = index_;
   settings.rules = rules();
   settings.links = links_;
   settings.peers = context.store.peers();
+  if (auto text = to_text(members_); text != context.store.members())
+    settings.members_to_note = std::move(text);
   settings.phase_changed = [this](core::node_phase phase) {
     const std::lock_guard lock(mutex_);
     phase_ = phase;
     changed_.notify_all();
   };
+  settings.members_agreed = [line = line_, &workers = context.workers] {
+    workers.post([line] {
+      const std::lock_guard lock(line->mutex);
+      if (line->owner != nullptr)
+        line->owner->change_members();
+    });
+  };
   context.cluster = system.spawn<actors::cluster_actor>(*context.shards.front(),
                                                         std::move(settings));
+  if (next_)
+    caf::anon_send(
+      context.cluster,
+      actors::propose_members{core::placement(names_of(*next_)).hash()});
+}
+
+// The others may not have read a changed file yet: until they have, this node
+// is one of the list that was in force when it ended.
+member_list node_cluster::list_at_start() {
+  auto wanted = members_of(context_.options);
+  auto kept = parse_member_list(context_.store.members());
+  if (!kept || names_of(*kept) == names_of(wanted)
+      || std::none_of(kept->begin(), kept->end(), [&](const auto& each) {
+           return each.name == me_.name;
+         })) {
+    return wanted;
+  }
+  for (auto& each : *kept) // addresses count at once
+    for (const auto& one : wanted)
+      if (one.name == each.name)
+        each.peer = one.peer;
+  log_.write(core::log_level::info, "cluster",
+             "goes on with the nodes " + to_words(*kept) + " until all have "
+               + to_words(wanted));
+  next_ = std::move(wanted);
+  return *kept;
+}
+
+void node_cluster::spawn_links() {
+  const auto who = context_.store.who();
+  links_.assign(members_.size(), nullptr);
+  std::unordered_map<std::string, caf::actor> by_name;
+  for (const auto& node : members_) {
+    const auto index = where_->find(node.name);
+    if (index == index_)
+      continue;
+    actors::link_settings settings;
+    settings.peer = index;
+    settings.name = node.name;
+    settings.address = node.peer;
+    settings.dials = me_.name < node.name;
+    settings.hello = hello_of(context_.options, me_, who, *where_);
+    auto& shard = *context_.shards[index % context_.shards.size()];
+    links_[index]
+      = system_.spawn<actors::link_actor>(shard, *transport_, settings);
+    by_name[node.name] = links_[index];
+  }
+  caf::anon_send(gate_, actors::links_changed{std::move(by_name)});
+}
+
+std::string node_cluster::reload(const core::cluster_options& fresh) {
+  const auto& own = context_.options;
+  if (fresh.name != own.name)
+    throw std::runtime_error("cluster.name has changed: that would be another "
+                             "cluster; put \""
+                             + own.name + "\" back");
+  if (fresh.replication.replicas != own.replication.replicas
+      || fresh.replication.copies() != own.replication.copies())
+    throw std::runtime_error("[replication] has changed, which no node can "
+                             "follow while it runs: put it back, or restart "
+                             "all nodes with it");
+  auto wanted = members_of(fresh);
+  if (std::none_of(wanted.begin(), wanted.end(),
+                   [&](const auto& each) { return each.name == me_.name; }))
+    throw std::runtime_error("this node, " + me_.name
+                             + ", is not in it any more: empty it with "
+                               "vartalap drain, then read the file again on "
+                               "the others");
+  if (wanted.size() < 2)
+    throw std::runtime_error("a cluster of one node needs a restart of it: "
+                             "drain the others, then start it anew");
+  const std::lock_guard lock(life_);
+  if (!context_.cluster)
+    throw std::runtime_error("this node is ending");
+  for (const auto& each : wanted)
+    if (const auto at = where_->find(each.name);
+        at != core::no_node && links_[at])
+      caf::anon_send(links_[at], actors::peer_moved{each.peer});
+  if (names_of(wanted) == names_of(members_)) {
+    members_ = std::move(wanted);
+    next_.reset();
+    caf::anon_send(context_.cluster, actors::propose_members{0});
+    return "the member list is the one in force: " + to_words(members_);
+  }
+  next_ = wanted;
+  caf::anon_send(context_.cluster, actors::propose_members{
+                                     core::placement(names_of(wanted)).hash()});
+  return to_words(wanted)
+         + " are to be the nodes, once all that are live have read it";
+}
+
+// On a worker: waits for links to end. The cluster actor waits for the news.
+void node_cluster::change_members() {
+  const std::lock_guard lock(life_);
+  if (!next_ || !context_.cluster)
+    return;
+  members_ = *std::exchange(next_, std::nullopt);
+  log_.write(core::log_level::info, "cluster",
+             "the nodes are " + to_words(members_) + " from now on");
+  const auto old = std::exchange(links_, {});
+  auto left = std::make_shared<std::atomic<std::size_t>>(0);
+  for (const auto& link : old)
+    *left += link ? 1U : 0U;
+  auto all = std::make_shared<std::promise<void>>();
+  auto ended = all->get_future();
+  for (const auto& link : old)
+    if (link)
+      caf::anon_send(link, actors::end_cluster{[left, all] {
+                       if (--*left == 0)
+                         all->set_value();
+                     }});
+  ended.wait_for(end_within);
+  where_ = std::make_shared<const core::placement>(names_of(members_));
+  index_ = where_->find(me_.name);
+  transport_->set_members(names_of(members_));
+  spawn_links();
+  caf::anon_send(
+    context_.cluster,
+    actors::members_changed{where_, index_, links_, to_text(members_)});
 }
 
 node_cluster::~node_cluster() {
@@ -137,8 +245,9 @@ node_cluster::~node_cluster() {
 
 void node_cluster::start() {
   transport_->start(gate_, [this](const std::string& peer) {
+    const std::lock_guard lock(life_);
     const auto index = where_->find(peer);
-    if (index != core::no_node && links_[index])
+    if (index != core::no_node && index < links_.size() && links_[index])
       caf::anon_send(links_[index],
                      actors::tunnel_ended{"the connection has ended"});
   });
@@ -175,13 +284,15 @@ node_cluster::picture node_cluster::look() const {
   };
   auto shared = std::make_shared<gathered>();
   auto& seen = shared->seen;
-  seen.names = where_->members();
-  seen.me = index_;
-  seen.links.resize(seen.names.size());
   std::vector<caf::actor> links;
   caf::actor cluster;
   {
     const std::lock_guard lock(life_);
+    seen.names = where_->members();
+    seen.me = index_;
+    seen.links.resize(seen.names.size());
+    if (next_)
+      seen.next = names_of(*next_);
     links = links_;
     cluster = context_.cluster;
   }
@@ -220,6 +331,11 @@ void node_cluster::reload_certificates() {
 }
 
 void node_cluster::stop() {
+  {
+    // Whatever changes members is over then, and nothing begins to.
+    const std::lock_guard lock(line_->mutex);
+    line_->owner = nullptr;
+  }
   if (!transport_)
     return;
   auto left = std::make_shared<std::atomic<std::size_t>>(2);

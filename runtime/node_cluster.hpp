@@ -5,6 +5,7 @@
 #include "actors/shard_context.hpp"
 #include "core/options.hpp"
 #include "core/ports.hpp"
+#include "runtime/member_list.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -12,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,13 @@ public:
 
   core::node_phase phase() const;
 
+  /// Takes the member list of a cluster.toml that was read again: in force once
+  /// all live nodes have read the same. Any thread, one at a time.
+  /// @returns What becomes of it, for the operator.
+  /// @throws std::runtime_error with text for the operator, where it cannot be
+  ///         taken; then all stays.
+  std::string reload(const core::cluster_options& fresh);
+
   /// Hands everything over; returns when that is done or `within` has passed.
   bool drain(core::milliseconds within);
 
@@ -55,6 +64,7 @@ public:
     std::vector<actors::look_at_link::figures> links;
     std::vector<std::string> names; ///< by node_index
     core::node_index me = 0;
+    std::vector<std::string> next; ///< names of the list to come; mostly none
   };
   picture look() const;
 
@@ -74,16 +84,28 @@ public:
 
 private:
   core::cluster_rules rules() const;
+  member_list list_at_start();
+  void spawn_links();
+  void change_members();
 
+  /// What outlives this object in tasks of other threads.
+  struct life_line {
+    std::mutex mutex;
+    node_cluster* owner = nullptr; ///< null: it has ended
+  };
+
+  caf::actor_system& system_;
   actors::node_context& context_;
   const core::node_options& me_;
   core::log_port& log_;
+  std::shared_ptr<life_line> line_ = std::make_shared<life_line>();
+  mutable std::mutex life_;         ///< guards all of these
+  std::optional<member_list> next_; ///< `list_at_start` may set it
+  member_list members_;             ///< in force
   std::shared_ptr<const core::placement> where_;
   core::node_index index_ = 0;
-  mutable std::mutex life_; ///< guards that actors and transport are there
   std::unique_ptr<actors::peer_transport> transport_;
   std::vector<caf::actor> links_; ///< by node_index
-  std::vector<std::string> addresses_;
   caf::actor gate_;
 
   mutable std::mutex mutex_;

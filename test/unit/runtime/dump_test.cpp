@@ -29,7 +29,7 @@ TEST_CASE_METHOD(store_fixture, "dump lists messages, devices and removals") {
        op::put{removed, {}, false}});
   run({op::put_device{"ann", {"tablet", 1, {}, 0}},
        op::put_device{"bob", {"phone", 1, {}, 0}}});
-  run({op::remove{"bob", removed->serverid, true},
+  run({op::remove{"bob", removed->serverid, storage::remembrance::always},
        op::erase_device{"ann", "tablet", 2}});
   store.reset();
   std::ostringstream out;

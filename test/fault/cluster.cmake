@@ -35,11 +35,9 @@ vartalap_add_test(cluster_verdict_test
 add_executable(cluster_fault_test cluster_fault_test.cpp)
 target_link_libraries(cluster_fault_test PRIVATE
   cluster_rig vartalap_catch_main)
-#
-# kill-loop, freeze, partition, one-way, partial, flapping, slow, restore,
-# stop-beside and rolling run in soak.sh, and as `cluster_fault_test [case]`;
-# they are listed here once each is green every time (issue 3).
-foreach(case single control kill-home kill-roles kill-many)
+foreach(case single control kill-home kill-roles kill-many kill-loop freeze
+             partition one-way partial flapping slow restore stop-beside
+             rolling)
   add_test(NAME cluster_${case} COMMAND cluster_fault_test "[${case}]")
   set_tests_properties(cluster_${case} PROPERTIES
     LABELS "fault;cluster" TIMEOUT 120 RESOURCE_LOCK cluster)

@@ -93,7 +93,7 @@ mailbox_entry mailbox::adopt(const pending_record& record, instant now) {
   entry.adopted = true;
   entry.delivered = !record.acked.empty();
   if (entry.delivered) {
-    newest_delivered_ = std::max(newest_delivered_, record.serverid.high);
+    note_delivered(record.sender_hash, record.serverid);
   }
   entry.wakes = record.type == message_type::message;
   for (const auto& name : record.acked) {

@@ -10,6 +10,7 @@
 #include "core/mailbox_entries.hpp"
 #include "core/mailbox_inspection.hpp"
 #include "core/mailbox_snapshot.hpp"
+#include "core/newest_by_sender.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
 
@@ -121,8 +122,9 @@ public:
                mailbox_effects& out);
 
   /// Another node's message, or acknowledgements of one, that storage has been
-  /// given already: it is delivered like a stored one. Where later messages
-  /// were delivered before, it gets a new serverId: devices see them ascend.
+  /// given already: it is delivered like a stored one. Where later ones of
+  /// its sender were delivered before, it gets a new serverId: devices see them
+  /// ascend.
   void merge(envelope_ptr message, const std::vector<std::string>& acked,
              instant now, mailbox_effects& out);
 
@@ -208,6 +210,8 @@ private:
 
   // mailbox_merge.cpp: one message under two serverIds.
   bool meet_twin(pending_record& late, instant now, mailbox_effects& out);
+  void note_delivered(std::uint64_t sender_hash, server_id serverid);
+  bool is_late(const pending_record& record) const noexcept;
   void replaces(server_id kept, server_id gone);
   void remove_replaced(server_id kept, mailbox_effects& out);
 
@@ -273,7 +277,7 @@ private:
   std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
   /// Ids that go once the message that replaces them is safe; null: none.
   std::unique_ptr<std::multimap<server_id, server_id>> replaced_;
-  std::uint64_t newest_delivered_ = 0; ///< server_id::high
+  std::unique_ptr<newest_by_sender> delivered_; ///< where others may merge
   mono_time next_deadline_ = mono_time::max();
   mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch
   mono_time put_again_ = mono_time::max();   ///< device records; zero: soon

@@ -23,6 +23,8 @@ struct mailbox_context {
   /// What is found on this disk may lack copies on other nodes: a resend is
   /// confirmed once they are made, not because it is here.
   bool needs_copies = false;
+  /// Other nodes may bring messages (`mailbox::merge`).
+  bool may_merge = false;
 };
 
 } // namespace vartalap::core

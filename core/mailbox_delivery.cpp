@@ -111,7 +111,7 @@ void mailbox::deliver(mailbox_device& device, const mailbox_entry& entry,
                             entry.weight, 0, kind});
   device.flight_bytes += entry.weight;
   ++context_.counters.delivered;
-  newest_delivered_ = std::max(newest_delivered_, entry.serverid.high);
+  note_delivered(entry.sender_hash, entry.serverid);
   out.emplace_back(
     effect::deliver{device.connection, entry.message, 0, device.ordinal});
   wake_at(deadline);

@@ -40,9 +40,9 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
   if (meet_twin(record, now, out)) {
     return;
   }
-  const auto is_late = record.serverid.high <= newest_delivered_;
+  const auto late = is_late(record);
   const auto old_id = record.serverid;
-  if (is_late) {
+  if (late) {
     auto same = std::make_shared<envelope>(*message);
     same->serverid = context_.ids.next(now.wall);
     record.serverid = same->serverid;
@@ -55,7 +55,7 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
     ++(*senders_)[entry.sender_hash];
   }
   hold(entry, std::move(message));
-  if (is_late) {
+  if (late) {
     entry.tier = storage_tier::memory;
     ++unstored_;
     store(entry, out);
@@ -125,6 +125,21 @@ bool mailbox::meet_twin(pending_record& late, instant now,
     out.emplace_back(effect::remove{gone});
   }
   return false;
+}
+
+void mailbox::note_delivered(std::uint64_t sender_hash, server_id serverid) {
+  if (!context_.may_merge) {
+    return;
+  }
+  if (!delivered_) {
+    delivered_ = std::make_unique<newest_by_sender>();
+  }
+  delivered_->note(sender_hash, serverid.high);
+}
+
+bool mailbox::is_late(const pending_record& record) const noexcept {
+  return delivered_
+         && record.serverid.high <= delivered_->of(record.sender_hash);
 }
 
 void mailbox::replaces(server_id kept, server_id gone) {

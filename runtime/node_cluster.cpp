@@ -59,6 +59,7 @@ void node_cluster::prepare(actors::node_context& context) {
   const auto rules = replication_of(context.options);
   for (const auto& shard : context.shards) {
     shard->mailboxes.needs_copies = rules.min_copies > 1;
+    shard->mailboxes.may_merge = true;
     shard->copies = std::make_unique<actors::replicated_store>(
       shard->home.index(), rules,
       [to = shard.get()](std::uint64_t owner, storage::operation what) {

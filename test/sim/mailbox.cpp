@@ -150,7 +150,9 @@ void mailbox::adopt(const stored& what) {
   entry fresh;
   fresh.message = what;
   fresh.stored_once = true;
-  const bool is_late = what.serverid.high <= newest_delivered_;
+  const auto newest = delivered_.find(what.from);
+  const bool is_late = newest != delivered_.end()
+                       && what.serverid.high <= newest->second;
   if (is_late) {
     fresh.message.serverid = port_->next_id();
     fresh.replaces.push_back(what.serverid);
@@ -178,7 +180,8 @@ void mailbox::remove_replaced(entry& each) {
 }
 
 void mailbox::deliver(const session& who, const stored& what) {
-  newest_delivered_ = std::max(newest_delivered_, what.serverid.high);
+  auto& newest = delivered_[what.from];
+  newest = std::max(newest, what.serverid.high);
   port_->deliver(who, what);
 }
 

@@ -127,10 +127,10 @@ private:
   std::vector<request> waiting_;
   std::map<server_id, entry> entries_;
   std::map<message_number, server_id> pending_;
-  std::map<message_number, server_id> finished_; ///< dedupe: confirmed ones
-  std::uint64_t newest_delivered_ = 0;           ///< server_id::high
-  std::set<server_id> removing_;                 ///< on the way out of the disk
-  std::uint32_t devices_ = 0;                    ///< known ones, as bits
+  std::map<message_number, server_id> finished_;  ///< dedupe: confirmed ones
+  std::map<user_index, std::uint64_t> delivered_; ///< by sender: the newest
+  std::set<server_id> removing_; ///< on the way out of the disk
+  std::uint32_t devices_ = 0;    ///< known ones, as bits
   std::map<std::uint32_t, core::device_record> records_;
   std::map<std::uint32_t, session> sessions_;
 };

@@ -35,8 +35,8 @@ struct hello {
   std::uint64_t commits = 0;      ///< committed transactions of its disk
   std::uint64_t members_hash = 0; ///< placement::hash of its member list
   std::uint64_t rules_hash = 0;   ///< of replicas and min_copies
-  std::uint64_t clock = 0; ///< the sender's, as in core::node_clock
-  std::string refusal; ///< why the link cannot be; empty: it is
+  std::uint64_t clock = 0;        ///< the sender's, as in core::node_clock
+  std::string refusal;            ///< why the link cannot be; empty: it is
 };
 
 // From the node that holds a client's connection, or an HTTP call, to the home

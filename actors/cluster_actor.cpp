@@ -89,8 +89,8 @@ caf::behavior cluster_actor::make_behavior() {
       after_event();
     },
     [this](sums_are_read& what) {
-      core_->sums_read(what.request, std::move(what.sums),
-                       std::move(what.with_removals), context_.now());
+      core_->sums_read(what.request, what.sums, what.with_removals,
+                       context_.now());
       after_event();
     },
     [this](bucket_is_read& what) {

@@ -7,7 +7,7 @@
 
 namespace vartalap::core {
 
-cluster_core::cluster_core(std::shared_ptr<const placement> where,
+cluster_core::cluster_core(const std::shared_ptr<const placement>& where,
                            node_index me, const cluster_rules& rules,
                            cluster_port& port, instant now)
   : with_{where, me, rules, &port, {}, cluster_ownership{where, me}, {}, 0},
@@ -105,8 +105,8 @@ void cluster_core::heard(node_index from, const say::pass_done&) {
 }
 
 void cluster_core::sums_read(std::uint64_t request,
-                             std::vector<say::bucket_sum> sums,
-                             std::vector<bucket_id> with_removals,
+                             const std::vector<say::bucket_sum>& sums,
+                             const std::vector<bucket_id>& with_removals,
                              instant now) {
   cluster_request was;
   if (!take_request(request, was))
@@ -221,7 +221,7 @@ void cluster_core::propose(std::uint64_t next, instant now) {
   settle(now);
 }
 
-void cluster_core::set_members(std::shared_ptr<const placement> where,
+void cluster_core::set_members(const std::shared_ptr<const placement>& where,
                                node_index me, instant now) {
   const auto before = std::exchange(with_.where, where);
   std::vector<cluster_peer> peers(where->members().size());

@@ -57,7 +57,7 @@ namespace vartalap::core {
 /// Belongs to the first shard.
 class cluster_core {
 public:
-  cluster_core(std::shared_ptr<const placement> where, node_index me,
+  cluster_core(const std::shared_ptr<const placement>& where, node_index me,
                const cluster_rules& rules, cluster_port& port, instant now);
   ~cluster_core();
 
@@ -77,8 +77,9 @@ public:
 
   /// @param sums Of the buckets that are not empty, ascending.
   /// @param with_removals Buckets that have tombstones.
-  void sums_read(std::uint64_t request, std::vector<say::bucket_sum> sums,
-                 std::vector<bucket_id> with_removals, instant now);
+  void sums_read(std::uint64_t request,
+                 const std::vector<say::bucket_sum>& sums,
+                 const std::vector<bucket_id>& with_removals, instant now);
 
   /// @param content Messages, devices and tombstones; its `pass` and `bucket`
   ///                do not matter.
@@ -117,7 +118,7 @@ public:
   /// it is handed over in order. Links of nodes that stay may stay up; their
   /// state is told anew in the numbers of the new list.
   /// @pre `me` is a member of it: a node that leaves is drained before.
-  void set_members(std::shared_ptr<const placement> where, node_index me,
+  void set_members(const std::shared_ptr<const placement>& where, node_index me,
                    instant now);
 
   /// To be called a few times a second.

@@ -22,9 +22,9 @@ constexpr core::milliseconds retry_every{25};
 
 /// A shard that did not tick for so long stood still: others may have taken
 /// over what this node believes to be its own. Requests wait this long for
-/// news of it; the links need less to come up again.
+/// news of it; the links need less to come up again, on a busy machine too.
 constexpr core::milliseconds stood_still{1000};
-constexpr core::milliseconds hear_first{1000};
+constexpr core::milliseconds hear_first{2000};
 
 /// How often copies that take too long are looked for.
 constexpr core::milliseconds look_every{200};

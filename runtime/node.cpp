@@ -213,7 +213,7 @@ void node::impl::start_actors() {
   if (is_one_of_several)
     cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
   if (cluster_)
-    reload_.add("the member list", [this] {
+    reload_.add("the nodes of the cluster", [this] {
       log_.write(core::log_level::info, "cluster",
                  cluster_->reload(load_config(config_file_)));
     });

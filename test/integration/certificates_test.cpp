@@ -48,16 +48,21 @@ std::string shown_by(const node_pair& nodes, std::size_t node) {
   return stranger.certificate_sum();
 }
 
-/// SIGHUP, and the line of the node's log about it.
+/// SIGHUP, and the line of the node's log about its certificates, or about
+/// there being none.
 std::string reload(server_process& node) {
-  const auto before = count(node.log(), "SIGHUP: ");
+  std::string log = node.log();
+  const std::string about = "SIGHUP: the certificates";
+  const std::string nothing = "SIGHUP: there is nothing";
+  const auto before = count(log, about) + count(log, nothing);
   node.signal(SIGHUP);
-  std::string log;
   REQUIRE(comes_true([&] {
     log = node.log();
-    return count(log, "SIGHUP: ") > before && log.ends_with('\n');
+    return count(log, about) + count(log, nothing) > before
+           && log.ends_with('\n');
   }));
-  const auto line = log.rfind('\n', log.rfind("SIGHUP: ")) + 1;
+  const auto at = log.rfind(count(log, nothing) == 0 ? about : nothing);
+  const auto line = log.rfind('\n', at) + 1;
   return log.substr(line, log.find('\n', line) - line);
 }
 

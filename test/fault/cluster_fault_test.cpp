@@ -250,6 +250,33 @@ TEST_CASE("a cluster is restarted node by node and refuses nothing meanwhile",
              {.ordered = true, .never_refused = true});
 }
 
+TEST_CASE("nodes come and go while a cluster serves, and nothing is refused",
+          "[members]") {
+  auto plan = three_nodes(22);
+  plan.spare = 2;
+  run_rounds(plan, 2,
+             [](cluster_rig& rig, std::size_t round) {
+               const auto added = add_node(rig, 3 + round);
+               rig.wait(before_first);
+               const auto removed = remove_node(rig, round);
+               std::cout << "added within " << added.count()
+                         << " ms, removed within " << removed.count()
+                         << " ms\n";
+             },
+             {.ordered = true, .never_refused = true});
+}
+
+TEST_CASE("a changed member list is in force once the last node was restarted "
+          "with it",
+          "[members-restart]") {
+  auto plan = three_nodes(23);
+  plan.spare = 1;
+  run_rounds(
+    plan, 1,
+    [](cluster_rig& rig, std::size_t) { add_node_by_restarts(rig, 3); },
+    {.ordered = true, .never_refused = true});
+}
+
 TEST_CASE("a cluster survives random faults for as long as one likes",
           "[.soak]") {
   const auto* given = std::getenv("VARTALAP_SOAK_MINUTES");

@@ -16,6 +16,7 @@ using integration::ws_peer;
 
 constexpr milliseconds ready_limit{30'000};
 constexpr milliseconds stop_limit{20'000};
+constexpr milliseconds members_limit{60'000};
 /// How soon a node must have ended in order, whatever its peers do.
 constexpr milliseconds stop_beside_limit{5000};
 constexpr milliseconds talk_every{200};
@@ -199,6 +200,47 @@ void rolling_restart(cluster_rig& rig) {
     stop_and_restart(rig, i, stop_limit);
     rig.wait(milliseconds{2000});
   }
+}
+
+milliseconds add_node(cluster_rig& rig, std::size_t node) {
+  const auto others = rig.members();
+  auto all = others;
+  all.push_back(node);
+  rig.set_members(all);
+  rig.start(node);
+  for (const auto i : others)
+    rig.reload(i);
+  return rig.wait_calm(members_limit);
+}
+
+milliseconds remove_node(cluster_rig& rig, std::size_t node) {
+  const auto took = rig.drain(node, members_limit);
+  auto others = rig.members();
+  std::erase(others, node);
+  rig.set_members(others);
+  for (const auto i : others)
+    rig.reload(i);
+  return took + rig.wait_calm(members_limit);
+}
+
+void add_node_by_restarts(cluster_rig& rig, std::size_t node) {
+  const auto others = rig.members();
+  auto all = others;
+  all.push_back(node);
+  rig.set_members(all);
+  for (const auto i : others) {
+    stop_and_restart(rig, i, stop_limit);
+    rig.wait(milliseconds{2000});
+    const auto seen = rig.picture(i);
+    const auto nodes = integration::json_list(seen, "/nodes").size();
+    const auto next = integration::json_list(seen, "/next").size();
+    if (i != others.back()
+        && (nodes != others.size() || next != others.size() + 1))
+      throw std::runtime_error("another list than the old one is in force: "
+                               + seen);
+  }
+  rig.start(node);
+  rig.wait_calm(members_limit);
 }
 
 milliseconds stop_beside(cluster_rig& rig, std::size_t stopped,

@@ -53,6 +53,20 @@ milliseconds stop_and_restart(cluster_rig& rig, std::size_t node,
 /// SIGTERM and restart of each node, one after the other.
 void rolling_restart(cluster_rig& rig);
 
+/// A spare node becomes a member while all serve.
+/// @returns How long it took until it had its share of buckets and copies.
+milliseconds add_node(cluster_rig& rig, std::size_t node);
+
+/// `vartalap drain` of a member, which is no member from then on.
+/// @returns How long it took until the others had its share.
+milliseconds remove_node(cluster_rig& rig, std::size_t node);
+
+/// A spare node becomes a member by a changed cluster.toml and a restart of
+/// each node, one after the other: until the last of them the old list is in
+/// force, and each says so.
+/// @throws std::runtime_error where one does not.
+void add_node_by_restarts(cluster_rig& rig, std::size_t node);
+
 /// SIGTERM to one node while another is in trouble.
 enum class trouble { killed, frozen, cut_off };
 /// @returns How long the end took.

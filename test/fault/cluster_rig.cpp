@@ -1,5 +1,6 @@
 #include "test/fault/cluster_rig.hpp"
 
+#include "test/integration/rig/chat_peer.hpp"
 #include "test/integration/rig/command_process.hpp"
 #include "test/integration/rig/http_client.hpp"
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <numeric>
 #include <sstream>
 #include <stdexcept>
 
@@ -93,8 +95,10 @@ double gaps_in(const std::string& page) {
 } // namespace
 
 cluster_rig::cluster_rig(cluster_plan plan)
-  : plan_(std::move(plan)), folder_(make_folder()), nodes_(plan_.nodes) {
+  : plan_(std::move(plan)), members_(plan_.nodes), folder_(make_folder()),
+    nodes_(plan_.nodes + plan_.spare) {
   try {
+    std::iota(members_.begin(), members_.end(), std::size_t{0});
     std::vector<std::uint16_t> ports;
     for (std::size_t i = 0; i < size(); ++i)
       ports.push_back(client_port(i));
@@ -102,9 +106,9 @@ cluster_rig::cluster_rig(cluster_plan plan)
     if (size() > 1)
       make_certificates();
     write_config();
-    for (std::size_t i = 0; i < size(); ++i)
+    for (const auto i : members_)
       start(i);
-    for (std::size_t i = 0; i < size(); ++i)
+    for (const auto i : members_)
       wait_ready(i, start_limit);
   } catch (...) {
     std::filesystem::remove_all(folder_);
@@ -151,7 +155,7 @@ void cluster_rig::write_config() const {
            "ca = \"certs/ca.pem\"\ncertificate = \"certs/{node}.pem\"\n"
            "key = \"certs/{node}.key\"\n\n[replication]\nreplicas = "
         << plan_.replicas << "\n\n";
-  for (std::size_t i = 0; i < size(); ++i) {
+  for (const auto i : members_) {
     out << "[[node]]\nname = \"" << name_of(i)
         << "\"\nclient = \"127.0.0.1:" << client_port(i)
         << "\"\nadmin = \"127.0.0.1:" << admin_ports + i << "\"\ndata = \"data-"
@@ -239,6 +243,72 @@ std::size_t cluster_rig::memory(std::size_t node) const {
   return 0;
 }
 
+void cluster_rig::set_members(std::vector<std::size_t> nodes) {
+  members_ = std::move(nodes);
+  write_config();
+}
+
+void cluster_rig::reload(std::size_t node) {
+  nodes_.at(node).process->signal(SIGHUP);
+}
+
+std::string cluster_rig::picture(std::size_t node) {
+  const auto port = static_cast<std::uint16_t>(admin_ports + node);
+  std::string seen;
+  net_->node(node).run([&] {
+    try {
+      const auto answer = integration::http(port, {.path = "/cluster"});
+      if (answer.status == 200)
+        seen = answer.body;
+    } catch (const std::runtime_error&) {
+      // Nobody listens.
+    }
+  });
+  return seen;
+}
+
+bool cluster_rig::is_calm(std::size_t node) {
+  const auto seen = picture(node);
+  if (seen.empty() || integration::json_at(seen, "/calm") != "true"
+      || integration::json_at(seen, "/underReplicated") != "0"
+      || !integration::json_list(seen, "/next").empty())
+    return false;
+  const auto nodes = integration::json_list(seen, "/nodes");
+  return nodes.size() == members_.size()
+         && std::all_of(nodes.begin(), nodes.end(), [](const auto& one) {
+              return integration::json_at(one, "/phase") == "serving"
+                     && integration::json_at(one, "/owns") != "0";
+            });
+}
+
+milliseconds cluster_rig::wait_calm(milliseconds limit) {
+  const auto begin = clock::now();
+  for (const auto i : members_) {
+    wait_ready(i, limit);
+    while (!is_calm(i)) {
+      if (since(begin) > limit)
+        fail(name_of(i) + " is not calm: " + picture(i));
+      if (nodes_[i].process->ended_within(look_every))
+        fail(name_of(i) + " ended by itself");
+    }
+  }
+  return since(begin);
+}
+
+milliseconds cluster_rig::drain(std::size_t node, milliseconds limit) {
+  const auto begin = clock::now();
+  nodes_.at(node).wanted = false;
+  net_->node(node).run([&] {
+    child command(bound({VARTALAP_BINARY, "drain", "--config",
+                         folder_ + "/cluster.toml", "--node", name_of(node)}),
+                  folder_ + "/drain.log");
+    if (!command.ended_within(limit) || command.status() != 0)
+      fail("vartalap drain: " + slurp(folder_ + "/drain.log"));
+  });
+  wait_stopped(node, limit);
+  return since(begin);
+}
+
 void cluster_rig::begin_load() {
   std::vector<std::string> arguments{VARTALAP_BINARY,
                                      "load",
@@ -308,7 +378,7 @@ double cluster_rig::reported_gaps(std::size_t node) {
 
 void cluster_rig::wait_for_copies(milliseconds limit) {
   const auto begin = clock::now();
-  for (std::size_t i = 0; i < size(); ++i)
+  for (const auto i : members_)
     while (reported_gaps(i) > 0) {
       if (since(begin) > limit)
         fail(name_of(i) + " still reports missing copies");
@@ -319,18 +389,18 @@ void cluster_rig::wait_for_copies(milliseconds limit) {
 
 std::vector<std::string> cluster_rig::stop_and_dump() {
   // All at once: none of them takes over what another leaves.
-  for (auto& one : nodes_) {
-    one.wanted = false;
-    one.process->signal(SIGTERM);
+  for (const auto i : members_) {
+    nodes_[i].wanted = false;
+    nodes_[i].process->signal(SIGTERM);
   }
-  for (std::size_t i = 0; i < size(); ++i)
+  for (const auto i : members_)
     wait_stopped(i, stop_limit);
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < size(); ++i) {
+  std::vector<std::string> out(size());
+  for (const auto i : members_) {
     auto end = integration::run_command({"dump", data(i)});
     if (end.status != 0)
       fail("dump of " + name_of(i) + ": " + end.output);
-    out.push_back(std::move(end.output));
+    out[i] = std::move(end.output);
   }
   return out;
 }

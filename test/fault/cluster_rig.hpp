@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 /// A cluster under test.
 struct cluster_plan {
   std::size_t nodes = 3;
+  std::size_t spare = 0; ///< further ones that may become members later
   unsigned replicas = 2; ///< copies of each record beside the first
   /// Arguments of `vartalap load` beside those that every run has.
   std::vector<std::string> load{"--scenario", "mixed", "--users", "40",
@@ -34,8 +35,8 @@ struct cluster_plan {
 /// Nodes are numbered from 0; node 0 has the name n1. For one thread.
 class cluster_rig {
 public:
-  /// Makes the network, certificates and cluster.toml, starts all nodes and
-  /// waits until they are in service.
+  /// Makes the network, certificates and cluster.toml, starts all nodes but
+  /// the spare ones and waits until they are in service.
   /// @throws std::runtime_error, here and in all members, where the rig does
   ///         not work or a node does what nobody told it, with logs.
   explicit cluster_rig(cluster_plan plan);
@@ -43,8 +44,13 @@ public:
   cluster_rig(const cluster_rig&) = delete;
   cluster_rig& operator=(const cluster_rig&) = delete;
 
+  /// All nodes, the spare ones too.
   std::size_t size() const noexcept {
     return nodes_.size();
+  }
+  /// Those that cluster.toml names.
+  const std::vector<std::size_t>& members() const noexcept {
+    return members_;
   }
   cluster_net& net() noexcept {
     return *net_;
@@ -68,6 +74,20 @@ public:
   void freeze(std::size_t node);
   void thaw(std::size_t node);
 
+  /// Writes cluster.toml anew, with these nodes; at least two.
+  void set_members(std::vector<std::size_t> nodes);
+  /// SIGHUP: a node reads cluster.toml again.
+  void reload(std::size_t node);
+  /// Waits until every member is in service, follows the list of cluster.toml,
+  /// and sees all members own buckets and hold all that they are to hold.
+  /// @returns How long that took.
+  milliseconds wait_calm(milliseconds limit);
+  /// `vartalap drain`: a node hands over everything and ends with status 0.
+  /// @returns How long that took.
+  milliseconds drain(std::size_t node, milliseconds limit);
+  /// How a node sees the cluster: GET /cluster; empty where it does not answer.
+  std::string picture(std::size_t node);
+
   /// Starts load and mail and waits until messages flow.
   void begin_load();
   /// Lets time pass while both go on.
@@ -77,7 +97,8 @@ public:
 
   /// Waits until no node reports copies that are missing or misplaced.
   void wait_for_copies(milliseconds limit);
-  /// Stops all nodes that run and lists what each has.
+  /// Stops all nodes that run and lists what each member has; nothing for those
+  /// that are none.
   std::vector<std::string> stop_and_dump();
   /// serverIds of confirmed messages that no device has: each must be there.
   std::vector<std::string> waiting_mail() const;
@@ -100,8 +121,10 @@ private:
   void wait_stopped(std::size_t node, milliseconds limit);
   [[noreturn]] void fail(const std::string& what) const;
   double reported_gaps(std::size_t node);
+  bool is_calm(std::size_t node);
 
   cluster_plan plan_;
+  std::vector<std::size_t> members_;
   std::string folder_;
   std::unique_ptr<cluster_net> net_;
   std::vector<served> nodes_;

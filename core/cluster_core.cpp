@@ -236,6 +236,10 @@ void cluster_core::set_members(const std::shared_ptr<const placement>& where,
     }
   next_members_ = 0;
   agreed_ = false;
+  if (phase_ == node_phase::joining) { // anew, with other nodes
+    started_ = now.mono;
+    met_ = mono_time::max();
+  }
   with_.me = me;
   with_.peers = std::move(peers);
   with_.ownership = cluster_ownership{where, me, with_.ownership};

@@ -109,7 +109,8 @@ public:
   bool is_empty() const;
 
   /// This node is to follow another member list once every live node is:
-  /// then `cluster_port::agreed` is called, once. Lists differ in force only
+  /// then `cluster_port::agreed` is called, once; while this node joins, only
+  /// where it finds no other. Lists differ in force only
   /// while links are down: peers link up where theirs are the same.
   /// @param next Its `placement::hash`; 0 takes a proposal back.
   void propose(std::uint64_t next, instant now);
@@ -191,6 +192,7 @@ private:
   void look_at_clock(mono_time now);
   void advance_phase(instant now);
   void settle_ownership(instant now);
+  bool finds_nobody() const;
   void settle_members();
   void tell(const say::claims& news);
   void publish();

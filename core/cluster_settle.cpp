@@ -34,9 +34,18 @@ void cluster_core::settle(instant now) {
   settle_members();
 }
 
-/// Who is away finds the list in force when it comes back.
+bool cluster_core::finds_nobody() const {
+  return met_ != mono_time::max()
+         && std::none_of(with_.peers.begin(), with_.peers.end(),
+                         [](const auto& each) { return each.live; });
+}
+
+/// Who is away finds the list in force when it comes back: so a node that
+/// starts looks for the others first, and follows by itself only where it finds
+/// none, since they link up under another list by then, or are down.
 void cluster_core::settle_members() {
   if (next_members_ == 0 || agreed_
+      || (phase_ == node_phase::joining && !finds_nobody())
       || !std::all_of(
         with_.peers.begin(), with_.peers.end(), [&](const auto& each) {
           return !each.live
@@ -69,6 +78,8 @@ void cluster_core::advance_phase(instant now) {
     in_step = in_step && (!each.live || each.is_in_step());
   if (!in_step && now.mono < met_ + with_.rules.wait_for_step)
     return;
+  if (next_members_ != 0 && finds_nobody())
+    return; // it joins under the other list
   phase_ = node_phase::serving;
   must_publish_ = true;
 }

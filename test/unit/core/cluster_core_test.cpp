@@ -322,4 +322,28 @@ TEST_CASE("cluster_core follows another member list once all live nodes do") {
   }
 }
 
+TEST_CASE("cluster_core looks for the others before it follows another list") {
+  cluster_fixture f{3};
+  f.at(0).core->propose(77, f.now);
+  f.pass(1s);
+  CHECK(f.at(0).agreements == 0);
+
+  SECTION("and follows the one that they have") {
+    f.link_all();
+    f.pass(20s);
+    CHECK(f.at(0).core->phase() == node_phase::serving);
+    CHECK(f.at(0).agreements == 0);
+  }
+  SECTION("and joins under it where it finds none") {
+    f.pass(f.rules.wait_for_peers);
+    CHECK(f.at(0).agreements == 1);
+    CHECK(f.at(0).core->phase() == node_phase::joining);
+    f.at(0).core->set_members(cluster_of({"n0", "n1", "n3"}), 0, f.now);
+    f.pass(1s);
+    CHECK(f.at(0).core->phase() == node_phase::joining);
+    f.pass(f.rules.wait_for_peers);
+    CHECK(f.at(0).core->phase() == node_phase::serving);
+  }
+}
+
 } // namespace vartalap::core

@@ -273,8 +273,7 @@ TEST_CASE("a changed member list is in force once the last node was restarted "
   plan.spare = 1;
   run_rounds(
     plan, 1,
-    [](cluster_rig& rig, std::size_t) { add_node_by_restarts(rig, 3); },
-    {.ordered = true, .never_refused = true});
+    [](cluster_rig& rig, std::size_t) { add_node_by_restarts(rig, 3); }, {});
 }
 
 TEST_CASE("a cluster survives random faults for as long as one likes",

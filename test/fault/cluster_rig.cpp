@@ -173,8 +173,8 @@ void cluster_rig::write_config() const {
 void cluster_rig::start(std::size_t node) {
   auto& mine = nodes_.at(node);
   const auto arguments
-    = bound({VARTALAP_BINARY, "serve", "--config", folder_ + "/cluster.toml",
-             "--node", name_of(node)});
+    = bound({plan_.server.empty() ? VARTALAP_BINARY : plan_.server, "serve",
+             "--config", folder_ + "/cluster.toml", "--node", name_of(node)});
   net_->node(node).run([&] {
     mine.process = std::make_unique<child>(
       arguments, folder_ + "/" + name_of(node) + ".log");

@@ -24,6 +24,7 @@ struct cluster_plan {
   std::vector<std::string> load{"--scenario", "mixed", "--users", "40",
                                 "--rate",     "250",   "--move",  "5s..20s"};
   std::string delivery; ///< lines for [delivery]
+  std::string server;   ///< the binary that serves; empty: vartalap
   std::uint32_t seed = 1;
 };
 

@@ -254,6 +254,7 @@ TEST_CASE("nodes come and go while a cluster serves, and nothing is refused",
           "[members]") {
   auto plan = three_nodes(22);
   plan.spare = 2;
+  plan.replicas = 1; // so that most buckets move
   run_rounds(plan, 2,
              [](cluster_rig& rig, std::size_t round) {
                const auto added = add_node(rig, 3 + round);

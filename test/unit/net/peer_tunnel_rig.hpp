@@ -209,14 +209,19 @@ public:
   net::peer_tunnel tunnel;
 };
 
-/// Waits until one connection has been refused, which has no event.
-/// @return True if it was for that reason.
-inline bool refused_one(const net::peer_tunnel& by, net::tunnel_fault why) {
+/// Waits until so many connections have been refused, which has no event.
+/// @return True if they were for that reason.
+inline bool refused_some(const net::peer_tunnel& by, net::tunnel_fault why,
+                         std::size_t count) {
   const auto& refused = by.counters().refused;
   const auto until = std::chrono::steady_clock::now() + soon;
-  while (refused.sum() == 0 && std::chrono::steady_clock::now() < until)
+  while (refused.sum() < count && std::chrono::steady_clock::now() < until)
     std::this_thread::yield();
-  return refused.sum() == 1 && refused.of(why) == 1;
+  return refused.sum() == count && refused.of(why) == count;
+}
+
+inline bool refused_one(const net::peer_tunnel& by, net::tunnel_fault why) {
+  return refused_some(by, why, 1);
 }
 
 /// A BASP header that announces so many bytes.

@@ -7,16 +7,15 @@
 #include "core/mailbox_context.hpp"
 #include "core/mailbox_device.hpp"
 #include "core/mailbox_effects.hpp"
+#include "core/mailbox_elsewhere.hpp"
 #include "core/mailbox_entries.hpp"
 #include "core/mailbox_inspection.hpp"
 #include "core/mailbox_snapshot.hpp"
-#include "core/newest_by_sender.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -210,6 +209,7 @@ private:
 
   // mailbox_merge.cpp: one message under two serverIds.
   bool meet_twin(pending_record& late, instant now, mailbox_effects& out);
+  mailbox_elsewhere& elsewhere();
   void note_delivered(std::uint64_t sender_hash, server_id serverid);
   bool is_late(const pending_record& record) const noexcept;
   void replaces(server_id kept, server_id gone);
@@ -275,9 +275,7 @@ private:
   /// Pending per sender hash; exists only while the mailbox holds so much
   /// that a sender could be over its limit.
   std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
-  /// Ids that go once the message that replaces them is safe; null: none.
-  std::unique_ptr<std::multimap<server_id, server_id>> replaced_;
-  std::unique_ptr<newest_by_sender> delivered_; ///< where others may merge
+  std::unique_ptr<mailbox_elsewhere> elsewhere_; ///< made when it is needed
   mono_time next_deadline_ = mono_time::max();
   mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch
   mono_time put_again_ = mono_time::max();   ///< device records; zero: soon

@@ -56,7 +56,6 @@ struct connection_origin {
 struct mailbox_device {
   device_record record;
   attachment_id connection = 0; ///< 0: away
-  std::uint64_t opened = 0;     ///< `connection_origin` of `connection`
   server_id cursor;             ///< first deliveries went up to here
   server_id rewound;            ///< where `cursor` was before it went back
   std::uint64_t ordinal = 0;    ///< of the latest delivery
@@ -65,7 +64,7 @@ struct mailbox_device {
   microseconds ack_time{0};     ///< smoothed; 0: none measured
   std::unique_ptr<device_trouble> trouble; ///< null: none
   std::uint32_t flight_bytes = 0;
-  std::uint16_t came_by = 0; ///< … its node
+  std::uint16_t came_by = 0; ///< the node of `connection`
   std::uint8_t slot = 0;     ///< its bit in the entries
 
   bool connected() const noexcept {

@@ -26,7 +26,8 @@ void mailbox::attach(std::string_view device, attachment_id id, instant now,
                      mailbox_effects& out, const connection_origin& came_by) {
   auto* by = find_device(device);
   if (by != nullptr && by->connected() && by->connection != id
-      && by->came_by != came_by.node && came_by.opened < by->opened) {
+      && by->came_by != came_by.node
+      && came_by.opened < elsewhere().opened[by->slot]) {
     out.emplace_back(effect::close{id, effect::close_reason::superseded});
     return;
   }
@@ -49,7 +50,9 @@ void mailbox::attach(std::string_view device, attachment_id id, instant now,
                      || now.wall > by->record.last_seen + last_seen_grain;
   by->connection = id;
   by->came_by = came_by.node;
-  by->opened = came_by.opened;
+  if (context_.may_merge) {
+    elsewhere().opened[by->slot] = came_by.opened;
+  }
   by->cursor = {};
   by->rewound = {};
   by->ordinal = 0;

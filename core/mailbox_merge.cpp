@@ -127,41 +127,40 @@ bool mailbox::meet_twin(pending_record& late, instant now,
   return false;
 }
 
+mailbox_elsewhere& mailbox::elsewhere() {
+  if (!elsewhere_) {
+    elsewhere_ = std::make_unique<mailbox_elsewhere>();
+  }
+  return *elsewhere_;
+}
+
 void mailbox::note_delivered(std::uint64_t sender_hash, server_id serverid) {
   if (!context_.may_merge) {
     return;
   }
-  if (!delivered_) {
-    delivered_ = std::make_unique<newest_by_sender>();
-  }
-  delivered_->note(sender_hash, serverid.high);
+  elsewhere().delivered.note(sender_hash, serverid.high);
 }
 
 bool mailbox::is_late(const pending_record& record) const noexcept {
-  return delivered_
-         && record.serverid.high <= delivered_->of(record.sender_hash);
+  return elsewhere_
+         && record.serverid.high
+              <= elsewhere_->delivered.of(record.sender_hash);
 }
 
 void mailbox::replaces(server_id kept, server_id gone) {
-  if (!replaced_) {
-    replaced_ = std::make_unique<std::multimap<server_id, server_id>>();
-  }
-  replaced_->emplace(kept, gone);
+  elsewhere().replaced.emplace(kept, gone);
 }
 
 void mailbox::remove_replaced(server_id kept, mailbox_effects& out) {
-  if (!replaced_) {
+  if (!elsewhere_) {
     return;
   }
-  const auto [from, to] = replaced_->equal_range(kept);
+  const auto [from, to] = elsewhere_->replaced.equal_range(kept);
   for (auto at = from; at != to; ++at) {
     ++operations_;
     out.emplace_back(effect::remove{at->second});
   }
-  replaced_->erase(from, to);
-  if (replaced_->empty()) {
-    replaced_.reset();
-  }
+  elsewhere_->replaced.erase(from, to);
 }
 
 void mailbox::merge_removal(server_id serverid, instant now,

@@ -356,7 +356,7 @@ TEST_CASE_METHOD(mailbox_fixture,
 
 TEST_CASE_METHOD(mailbox_fixture, "mailbox is small when it is idle") {
   // With its one device; what the vectors hold is given back by the timer.
-  CHECK(sizeof(core::mailbox) + sizeof(core::mailbox_device) <= 376);
+  CHECK(sizeof(core::mailbox) + sizeof(core::mailbox_device) <= 360);
 }
 
 } // namespace vartalap::test

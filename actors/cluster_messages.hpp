@@ -211,6 +211,9 @@ struct copies_are_read {
 /// actor's shard; from then on it touches nothing that it was given.
 struct end_cluster {
   std::function<void()> ended{};
+  /// Of a link in whose place another one comes: it only leaves its session,
+  /// and gives back what routers send to it until they know the other one.
+  bool is_replaced = false;
 };
 
 /// metrics, admin -> link: `answer` runs on the link's shard.

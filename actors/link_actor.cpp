@@ -80,17 +80,7 @@ caf::behavior link_actor::make_behavior() {
     [this](timer_due) { on_tick(); },
     [this](const peer_moved& what) { settings_.address = what.address; },
     [this](const look_at_link& what) { what.answer(figures()); },
-    [this](const end_cluster& what) {
-      ending_ = true;
-      if (state_ == state::up)
-        lose("this node is ending");
-      context_.home.timers().cancel(*this);
-      // Cuts the cycle through the closure.
-      copies_done_.reset();
-      quit();
-      if (what.ended)
-        what.ended();
-    },
+    [this](const end_cluster& what) { end(what); },
   };
   return session.or_else(asking_behavior()).or_else(serving_behavior());
 }
@@ -308,6 +298,21 @@ void link_actor::lose(std::string_view why) {
     random_source()() % static_cast<std::uint64_t>(backoff_.count() + 1));
   act_at_ = context_.home.now() + backoff_ / 2 + core::milliseconds{jitter / 2};
   rearm();
+}
+
+void link_actor::end(const end_cluster& what) {
+  ending_ = true;
+  if (state_ == state::up)
+    lose(what.is_replaced ? "the member list has changed"
+                          : "this node is ending");
+  state_ = state::down;
+  context_.home.timers().cancel(*this);
+  // Cuts the cycle through the closure.
+  copies_done_.reset();
+  if (!what.is_replaced)
+    quit();
+  if (what.ended)
+    what.ended();
 }
 
 void link_actor::rearm() {

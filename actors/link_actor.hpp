@@ -93,6 +93,7 @@ private:
   void lose(std::string_view why);
   void log(core::log_level level, std::string_view text);
   void on_tick();
+  void end(const end_cluster& what);
   void rearm();
   void on_timer(core::mono_time now) override;
   void flush_soon();

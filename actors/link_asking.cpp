@@ -78,7 +78,8 @@ caf::message_handler link_actor::asking_behavior() {
 }
 
 void link_actor::ask(submit& batch) {
-  given_back refused{settings_.peer, true, {}};
+  // Nodes may have other numbers by the time a link that ends is asked.
+  given_back refused{settings_.peer, !ending_, {}};
   for (auto& item : batch.items) {
     if (state_ != state::up) {
       ++given_back_;

@@ -218,18 +218,23 @@ void node_cluster::change_members() {
   members_ = *std::exchange(next_, std::nullopt);
   log_.write(core::log_level::info, "cluster",
              "the nodes are " + to_words(members_) + " from now on");
-  const auto old = std::exchange(links_, {});
+  for (const auto& link : replaced_)
+    if (link)
+      caf::anon_send(link, actors::end_cluster{});
+  // Routers send to these until the cluster actor has told them.
+  replaced_ = std::exchange(links_, {});
   auto left = std::make_shared<std::atomic<std::size_t>>(0);
-  for (const auto& link : old)
+  for (const auto& link : replaced_)
     *left += link ? 1U : 0U;
   auto all = std::make_shared<std::promise<void>>();
   auto ended = all->get_future();
-  for (const auto& link : old)
+  for (const auto& link : replaced_)
     if (link)
       caf::anon_send(link, actors::end_cluster{[left, all] {
-                       if (--*left == 0)
-                         all->set_value();
-                     }});
+                                                 if (--*left == 0)
+                                                   all->set_value();
+                                               },
+                                               true});
   ended.wait_for(end_within);
   where_ = std::make_shared<const core::placement>(names_of(members_));
   index_ = where_->find(me_.name);
@@ -339,15 +344,17 @@ void node_cluster::stop() {
   }
   if (!transport_)
     return;
+  auto links = links_;
+  links.insert(links.end(), replaced_.begin(), replaced_.end());
   auto left = std::make_shared<std::atomic<std::size_t>>(2);
-  for (const auto& link : links_)
+  for (const auto& link : links)
     *left += link ? 1U : 0U;
   const auto ended = [this, left] {
     const std::lock_guard lock(mutex_);
     if (--*left == 0)
       changed_.notify_all();
   };
-  for (const auto& link : links_)
+  for (const auto& link : links)
     if (link)
       caf::anon_send(link, actors::end_cluster{ended});
   caf::anon_send(context_.cluster, actors::end_cluster{ended});
@@ -358,7 +365,9 @@ void node_cluster::stop() {
   }
   transport_->stop();
   const std::lock_guard lock(life_);
+  links.clear();
   links_.clear();
+  replaced_.clear();
   gate_ = nullptr;
   context_.cluster = nullptr;
   // A link that did not end still knows it; then the process ends anyway.

@@ -105,7 +105,8 @@ private:
   std::shared_ptr<const core::placement> where_;
   core::node_index index_ = 0;
   std::unique_ptr<actors::peer_transport> transport_;
-  std::vector<caf::actor> links_; ///< by node_index
+  std::vector<caf::actor> links_;    ///< by node_index
+  std::vector<caf::actor> replaced_; ///< those before the list last changed
   caf::actor gate_;
 
   mutable std::mutex mutex_;

@@ -28,29 +28,32 @@ public:
   caf::behavior make_behavior() override {
     actors::harden(*this);
     return {
-      [this](const actors::submit& batch) {
-        actors::confirm_batch back;
-        caf::actor to;
-        for (const auto& item : batch.items) {
-          core::effect::confirm one;
-          one.to = item.origin;
-          one.what = item.message;
-          one.serverid = context_.ids.next(context_.now().wall);
-          const auto& origin = actors::origin_of(item.origin);
-          if (!origin.connection) {
-            origin.confirmed(one);
-            continue;
-          }
-          to = origin.connection;
-          back.items.push_back(std::move(one));
-        }
-        if (to)
-          actors::tell(to, std::move(back));
-      },
+      [this](const actors::submit& batch) { confirm(batch.items); },
+      [this](const actors::given_back& back) { confirm(back.items); },
     };
   }
 
 private:
+  void confirm(const std::vector<actors::submission>& items) {
+    actors::confirm_batch back;
+    caf::actor to;
+    for (const auto& item : items) {
+      core::effect::confirm one;
+      one.to = item.origin;
+      one.what = item.message;
+      one.serverid = context_.ids.next(context_.now().wall);
+      const auto& origin = actors::origin_of(item.origin);
+      if (!origin.connection) {
+        origin.confirmed(one);
+        continue;
+      }
+      to = origin.connection;
+      back.items.push_back(std::move(one));
+    }
+    if (to)
+      actors::tell(to, std::move(back));
+  }
+
   actors::shard_context& context_;
 };
 
@@ -193,6 +196,12 @@ void link_node::start(const std::string& peer, const std::string& address) {
 
 std::string link_node::address() const {
   return transport_->tunnel().address();
+}
+
+void link_node::replace_link() {
+  event ended;
+  caf::anon_send(link_, actors::end_cluster{[&ended] { ended.set(); }, true});
+  ended.wait();
 }
 
 link_node::~link_node() {

@@ -16,8 +16,8 @@
 #include <vector>
 
 /// A node that is nothing but its end of one link: the real link actor, gate,
-/// middleman and tunnel on one shard; its router confirms whatever it is sent,
-/// and it stores nothing.
+/// middleman and tunnel on one shard; its router confirms whatever it is sent
+/// or given back, and it stores nothing.
 namespace vartalap::test {
 
 /// Waits, 10 s at most, for what other threads do.
@@ -61,6 +61,10 @@ public:
 
   /// Begins to link up; the node whose name is less dials `address`.
   void start(const std::string& peer, const std::string& address);
+
+  /// Tells the link that another one takes its place, and waits until it has
+  /// left its session.
+  void replace_link();
 
   /// Hands messages to the link, as a router does. Any thread.
   /// @param confirmed Runs on the shard's thread for each.

@@ -70,6 +70,16 @@ TEST_CASE("link carries messages there and their confirmations back") {
   CHECK(seen.channel.blobs_out < 1000);
 }
 
+TEST_CASE("link gives back what still comes when another one takes its place") {
+  pair_of_nodes both;
+  both.link_up();
+  both.cross(10);
+  both.one.replace_link();
+  both.cross(10);
+  CHECK_FALSE(both.one.figures().up);
+  CHECK(both.one.figures().given_back == 10);
+}
+
 TEST_CASE("link moves a node past the clock of its peer") {
   pair_of_nodes both;
   const auto ahead = (wall_now() + 600'000) << 16;

@@ -281,13 +281,20 @@ bool cluster_rig::is_calm(std::size_t node) {
             });
 }
 
+std::string cluster_rig::pictures() {
+  std::string out;
+  for (const auto i : members_)
+    out += picture(i) + '\n';
+  return out;
+}
+
 milliseconds cluster_rig::wait_calm(milliseconds limit) {
   const auto begin = clock::now();
   for (const auto i : members_) {
     wait_ready(i, limit);
     while (!is_calm(i)) {
       if (since(begin) > limit)
-        fail(name_of(i) + " is not calm: " + picture(i));
+        fail(name_of(i) + " is not calm: " + pictures());
       if (nodes_[i].process->ended_within(look_every))
         fail(name_of(i) + " ended by itself");
     }

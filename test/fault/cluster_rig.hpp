@@ -123,6 +123,7 @@ private:
   [[noreturn]] void fail(const std::string& what) const;
   double reported_gaps(std::size_t node);
   bool is_calm(std::size_t node);
+  std::string pictures();
 
   cluster_plan plan_;
   std::vector<std::size_t> members_;

@@ -21,10 +21,6 @@ constexpr core::milliseconds tick_every{100};
 /// How many messages go to a peer in one step of a copy.
 constexpr std::size_t fetch_at_once = 256;
 
-/// How long links may take to come up again under another member list: all
-/// nodes change within moments of each other.
-constexpr core::milliseconds links_within{5000};
-
 say::listing to_listing(core::bucket_id bucket, storage::bucket_listing&& in) {
   say::listing out;
   out.bucket = bucket;
@@ -63,6 +59,7 @@ caf::behavior cluster_actor::make_behavior() {
   core_ = std::make_unique<core::cluster_core>(
     settings_.where, settings_.me, settings_.rules, *this, context_.now());
   after_event();
+  open_links();
   context_.home.timers().arm(*this, context_.home.now() + tick_every);
   return {
     [this](const link_is_up& what) {
@@ -443,6 +440,13 @@ void cluster_actor::on_members(members_changed& what) {
   links_due_ = context_.home.now() + links_within;
   core_->set_members(settings_.where, settings_.me, context_.now());
   after_event();
+  open_links();
+}
+
+void cluster_actor::open_links() {
+  for (const auto& link : settings_.links)
+    if (link)
+      tell(link, open_link{});
 }
 
 void cluster_actor::lose_missing_links() {

@@ -81,6 +81,7 @@ private:
   void forget(const std::vector<core::say::removal>& removals) override;
 
   void on_members(members_changed& what);
+  void open_links();
   void lose_missing_links();
   void read(std::function<void()> what);
   void start_reads();

@@ -155,6 +155,10 @@ struct propose_members {
   std::uint64_t next = 0;
 };
 
+/// How long links may take to come up again under another member list: all
+/// nodes change within moments of each other.
+inline constexpr core::milliseconds links_within{5000};
+
 /// runtime -> cluster: another member list is in force. The links are new, and
 /// not up yet.
 struct members_changed {
@@ -173,6 +177,9 @@ struct links_changed {
 struct peer_moved {
   std::string address;
 };
+
+/// cluster -> link: it is listened to now, and may come up.
+struct open_link {};
 
 /// link -> cluster.
 struct link_is_up {
@@ -257,6 +264,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::propose_members)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::members_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::links_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::peer_moved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::open_link)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::link_is_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::link_is_down)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::cluster_speaks)

@@ -68,6 +68,7 @@ caf::behavior link_actor::make_behavior() {
       lose("the peer has gone");
   });
   act_at_ = context_.home.now();
+  early_until_ = act_at_ + links_within;
   rearm();
   auto session = caf::message_handler{
     [this](const std::vector<char>& blob) { on_blob(blob); },
@@ -79,6 +80,10 @@ caf::behavior link_actor::make_behavior() {
     },
     [this](timer_due) { on_tick(); },
     [this](const peer_moved& what) { settings_.address = what.address; },
+    [this](open_link) {
+      may_open_ = true;
+      on_tick();
+    },
     [this](const look_at_link& what) { what.answer(figures()); },
     [this](const end_cluster& what) { end(what); },
   };
@@ -138,8 +143,12 @@ std::string link_actor::objection(const net::peer::hello& other) const {
 }
 
 void link_actor::on_greeting(const peer_greets& what) {
-  if (ending_ || !what.from)
+  if (!what.from)
     return;
+  // An answer, so that the peer tries again soon.
+  if (ending_ || !may_open_)
+    return send_hello(what.from, what.hello.session,
+                      "it is just leaving or taking another member list");
   auto why = objection(what.hello);
   if (why.empty() && settings_.dials)
     why = "it is ours to dial";
@@ -195,6 +204,7 @@ void link_actor::open(const net::peer::hello& other,
   ++sessions_;
   log(core::log_level::info, "link up");
   tell(context_.node.cluster, link_is_up{settings_.peer, other, session_});
+  send_early();
   flush_soon();
   rearm();
 }
@@ -309,6 +319,7 @@ void link_actor::end(const end_cluster& what) {
   context_.home.timers().cancel(*this);
   // Cuts the cycle through the closure.
   copies_done_.reset();
+  early_.clear();
   if (!what.is_replaced)
     quit();
   if (what.ended)
@@ -320,7 +331,7 @@ void link_actor::rearm() {
     return;
   const auto now = context_.home.now();
   auto next = now + tick_every;
-  if (state_ != state::up && settings_.dials)
+  if (state_ != state::up && settings_.dials && may_open_)
     next = std::min(next, act_at_);
   context_.home.timers().arm(*this, std::max(next, now));
 }
@@ -335,7 +346,7 @@ void link_actor::on_tick() {
   const auto now = context_.home.now();
   if (state_ == state::up) {
     report_written();
-  } else if (settings_.dials && now >= act_at_) {
+  } else if (settings_.dials && may_open_ && now >= act_at_) {
     if (state_ == state::down)
       dial();
     else

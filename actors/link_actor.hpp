@@ -42,6 +42,10 @@ struct link_settings {
 /// the routers, in order, before the cluster actor hears of it. Serving side:
 /// it stands in for the peer's connections towards the mailboxes here.
 ///
+/// Copies that are sent to a link before it is up for the first time wait for
+/// that, for `links_within` at most: after a change of the member list the peer
+/// counts as live all the while.
+///
 /// Limits: core::link_rules; a queue that is full ends the session.
 class link_actor final : public pinned_actor,
                          private net::turn_output,
@@ -112,6 +116,8 @@ private:
   void ask(list_pending& what);
   void ask(inspect_user& what);
   void send_copy(copy_item& item);
+  void keep_early(net::peer_message what);
+  void send_early();
   void give_back_all();
   void report_written();
   bool report_written(core::attachment_id id, connection_here& one);
@@ -158,6 +164,7 @@ private:
   link_settings settings_;
   core::link_channel channel_;
   state state_ = state::down;
+  bool may_open_ = false;
   bool ending_ = false;
   bool flush_due_ = false;
   bool clock_is_wrong_ = false; ///< the peer's, and it was logged
@@ -169,6 +176,9 @@ private:
   std::string encoded_;
   std::uint64_t sessions_ = 0;
   std::uint64_t given_back_ = 0;
+
+  std::vector<net::peer_message> early_; ///< copies, before it was ever up
+  core::mono_time early_until_{};
 
   std::deque<submission> asked_;  ///< null message: answered
   std::uint64_t first_asked_ = 1; ///< token of its front

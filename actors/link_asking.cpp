@@ -15,6 +15,9 @@ namespace {
 namespace op = storage::op;
 namespace peer = net::peer;
 
+/// Copies that wait until a link is up for the first time.
+constexpr std::size_t early_max = 10'000;
+
 template <class T>
 T* as(net::peer_message& what) noexcept {
   return std::get_if<T>(&what);
@@ -188,9 +191,26 @@ void link_actor::answer(std::uint64_t token, net::peer_message what) {
 }
 
 void link_actor::send_copy(copy_item& item) {
+  if (state_ != state::up)
+    return keep_early(to_item(item));
   say(to_item(item));
-  // Where the link is down nobody hears of it: the view says so, and the
-  // replicator turns to others.
+}
+
+/// Where a link went down nobody hears of it: the view says so, and the
+/// replicator turns to others. A link that was never up yet may stand in the
+/// place of one that was: the view calls its peer live.
+void link_actor::keep_early(net::peer_message what) {
+  if (sessions_ != 0 || ending_ || context_.home.now() >= early_until_)
+    return early_.clear();
+  if (early_.size() < early_max)
+    early_.push_back(std::move(what));
+}
+
+void link_actor::send_early() {
+  const bool in_time = context_.home.now() < early_until_;
+  for (const auto& each : std::exchange(early_, {}))
+    if (in_time)
+      say(each);
 }
 
 void link_actor::give_back_all() {

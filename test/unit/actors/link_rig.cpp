@@ -18,11 +18,13 @@ constexpr std::chrono::seconds soon{10};
 
 using confirmed_callback = std::function<void(const core::effect::confirm&)>;
 
-/// Stands for a router and its mailboxes: everything is confirmed at once.
+/// Stands for a router and its mailboxes: everything is confirmed, and stored,
+/// at once.
 class confirming_router final : public actors::pinned_actor {
 public:
-  confirming_router(caf::actor_config& config, actors::shard_context& context)
-    : pinned_actor(config, context.home), context_(context) {
+  confirming_router(caf::actor_config& config, actors::shard_context& context,
+                    event& copied)
+    : pinned_actor(config, context.home), context_(context), copied_(copied) {
   }
 
   caf::behavior make_behavior() override {
@@ -30,6 +32,13 @@ public:
     return {
       [this](const actors::submit& batch) { confirm(batch.items); },
       [this](const actors::given_back& back) { confirm(back.items); },
+      [](const actors::store_copies& batch) {
+        std::vector<std::uint64_t> stored;
+        for (const auto& item : batch.items)
+          stored.push_back(item.ticket);
+        (*batch.done)(std::move(stored), {});
+      },
+      [this](const actors::copies_stored&) { copied_.set(); },
     };
   }
 
@@ -55,6 +64,7 @@ private:
   }
 
   actors::shard_context& context_;
+  event& copied_;
 };
 
 /// Stands for the cluster actor: tells that the link is there.
@@ -170,13 +180,28 @@ link_node::link_node(const net::tunnel_settings& settings,
   system_ = std::make_unique<caf::actor_system>(config_);
   context_.shards.push_back(
     std::make_unique<actors::shard_context>(context_, home_, store_->who(), 1));
-  shard().router = system_->spawn<confirming_router>(shard());
+  shard().router = system_->spawn<confirming_router>(shard(), copied);
   context_.cluster = system_->spawn<watching_cluster>(home_, up);
   transport_ = std::make_unique<actors::peer_transport>(*system_, settings,
                                                         folder_.string(), log);
 }
 
 void link_node::start(const std::string& peer, const std::string& address) {
+  prepare(peer, address);
+  open_link();
+}
+
+void link_node::open_link() {
+  caf::anon_send(link_, actors::open_link{});
+}
+
+void link_node::copy(storage::operation what) {
+  actors::send_copies batch;
+  batch.items.push_back({1, std::move(what)});
+  caf::anon_send(link_, std::move(batch));
+}
+
+void link_node::prepare(const std::string& peer, const std::string& address) {
   actors::link_settings settings;
   settings.peer = 0;
   settings.name = peer;

@@ -62,6 +62,15 @@ public:
   /// Begins to link up; the node whose name is less dials `address`.
   void start(const std::string& peer, const std::string& address);
 
+  /// The same without the cluster actor's word that the link may come up.
+  void prepare(const std::string& peer, const std::string& address);
+  /// That word.
+  void open_link();
+
+  /// Has the peer store something, as a replicated store does; `copied` is set
+  /// once it has.
+  void copy(storage::operation what);
+
   /// Tells the link that another one takes its place, and waits until it has
   /// left its session.
   void replace_link();
@@ -86,6 +95,7 @@ public:
   }
 
   event up;
+  event copied;
   error_log log;
 
 private:

@@ -80,6 +80,29 @@ TEST_CASE("link gives back what still comes when another one takes its place") {
   CHECK(both.one.figures().given_back == 10);
 }
 
+TEST_CASE("link keeps copies until it comes up for the first time") {
+  pair_of_nodes both;
+  both.two.start("n1", both.one.address());
+  both.one.prepare("n2", both.two.address());
+  both.one.copy(storage::op::put{test::message_of(200, 1), {}, false});
+  CHECK_FALSE(both.one.figures().up);
+  both.one.open_link();
+  CHECK(both.one.copied.wait());
+}
+
+TEST_CASE("link tells its peer that it leaves, which tries again soon") {
+  pair_of_nodes both;
+  both.link_up();
+  both.two.replace_link();
+  // Not after the 12 s that greeting may take.
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds{8};
+  std::string problem;
+  while (problem.find("another member list") == std::string::npos
+         && std::chrono::steady_clock::now() < soon)
+    problem = both.one.figures().problem;
+  CHECK(problem.find("it is just leaving") != std::string::npos);
+}
+
 TEST_CASE("link moves a node past the clock of its peer") {
   pair_of_nodes both;
   const auto ahead = (wall_now() + 600'000) << 16;

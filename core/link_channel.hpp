@@ -22,7 +22,7 @@ struct link_rules {
   milliseconds dead_after{2500};       ///< of the peer's silence
   milliseconds ack_after{20};          ///< where nothing carries it earlier
   std::size_t ack_bytes = 1 * MiB;     ///< or at once after so much
-  microseconds gather{1000};           ///< between blobs that are not full
+  microseconds gather{2000};           ///< between blobs that are not full
   std::size_t gather_bytes = 64 * KiB; ///< a blob that is full
 };
 

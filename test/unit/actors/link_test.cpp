@@ -66,7 +66,7 @@ TEST_CASE("link carries messages there and their confirmations back") {
   CHECK(seen.unanswered == 0);
   CHECK(seen.channel.items_out == 2000);
   CHECK(seen.channel.items_in == 2000);
-  // One after the other they would be 2000 blobs; 1 ms gathers many.
+  // One after the other they would be 2000 blobs; 2 ms gathers many.
   CHECK(seen.channel.blobs_out < 1000);
 }
 

@@ -3,6 +3,7 @@
 #include "actors/delivery_actor.hpp"
 
 #include <utility>
+#include <vector>
 
 namespace vartalap::actors {
 
@@ -13,10 +14,19 @@ router_actor::router_actor(caf::actor_config& config, shard_context& context)
 router_actor::~router_actor() = default;
 
 router_actor::entry& router_actor::find_or_start(std::string_view user) {
-  auto& found = table_[std::string(user)];
-  if (!found.delivery)
-    found.delivery = start_delivery(*this, context_, std::string(user));
-  return found;
+  const auto [at, is_new] = table_.try_emplace(std::string(user));
+  if (is_new) {
+    at->second.delivery = start_delivery(*this, context_, std::string(user));
+    if (!by_bucket_.empty())
+      by_bucket_[core::bucket_of(user)].push_back(&*at);
+  }
+  return at->second;
+}
+
+void router_actor::erase(table::iterator which) {
+  if (!by_bucket_.empty())
+    std::erase(by_bucket_[core::bucket_of(which->first)], &*which);
+  table_.erase(which);
 }
 
 void router_actor::route(submit& batch) {
@@ -57,7 +67,7 @@ void router_actor::on_idle(const mailbox_idle& idle) {
   if (found == table_.end() || found->second.forwarded != idle.handled)
     return;
   tell(found->second.delivery, retire{});
-  table_.erase(found);
+  erase(found);
   released_one(idle.user);
   if (ending_ && table_.empty())
     finish_ending();

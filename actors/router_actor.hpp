@@ -60,7 +60,10 @@ private:
     core::node_index at = core::no_node;
   };
 
+  using table = std::unordered_map<std::string, entry>;
+
   entry& find_or_start(std::string_view user);
+  void erase(table::iterator which);
 
   template <class T>
   void forward(std::string_view user, T&& message) {
@@ -93,6 +96,8 @@ private:
   void on_ties(ties_changed& what);
   void on_lost(core::node_index peer);
   void renumber(core::node_index me_before);
+  void index_table();
+  void look_at_owners(const core::cluster_view* before);
   void leave(entry& one);
   void on_release(release_buckets& what);
   void released_one(std::string_view user);
@@ -111,7 +116,7 @@ private:
   void on_timer(core::mono_time now) override;
 
   shard_context& context_;
-  std::unordered_map<std::string, entry> table_;
+  table table_;
   std::function<void()> ending_;
 
   // In a cluster:
@@ -125,6 +130,8 @@ private:
     std::size_t left = 0; ///< deliveries that have not ended
   };
   cluster_ties_ptr ties_; ///< null: not in a cluster (yet)
+  /// What of `table_` is in each bucket: buckets move, a few at a time.
+  std::vector<std::vector<table::value_type*>> by_bucket_;
   core::mono_time last_tick_{};
   core::mono_time suspect_until_{}; ///< this process stood still: it is to hear
                                     ///< what the others did meanwhile first

@@ -286,23 +286,46 @@ void router_actor::on_ties(ties_changed& what) {
         is_releasing_[bucket] = false;
     return one.left == 0;
   });
-  for (auto& [user, one] : table_)
-    if (const auto bucket = core::bucket_of(user);
-        view.knows_devices(bucket)
-        && !(before && before->view->knows_devices(bucket))) {
-      ++one.forwarded;
-      tell(one.delivery, devices_known{});
-    }
-  if (!before || before->view->owners != view.owners)
-    for (auto& [user, one] : table_) {
-      const auto mine = view.is_mine(core::bucket_of(user));
-      if (!mine && !one.leaving)
-        leave(one);
-      else if (mine && !is_releasing_[core::bucket_of(user)])
-        one.leaving = false;
-    }
+  if (!before)
+    index_table();
+  look_at_owners(before ? before->view.get() : nullptr);
   settle_all();
   on_tick();
+}
+
+void router_actor::index_table() {
+  by_bucket_.resize(core::bucket_count);
+  for (auto& one : table_)
+    by_bucket_[core::bucket_of(one.first)].push_back(&one);
+}
+
+/// Tells the deliveries of those buckets for which the view has changed.
+void router_actor::look_at_owners(const core::cluster_view* before) {
+  const auto& view = *ties_->view;
+  const bool know_alike = before != nullptr && before->where == view.where
+                          && before->met == view.met;
+  const bool same_me = before != nullptr && before->me == view.me;
+  for (std::size_t i = 0; i < by_bucket_.size(); ++i) {
+    const auto here = static_cast<core::bucket_id>(i);
+    const bool stays = same_me && before->owner(here) == view.owner(here);
+    if (stays && know_alike)
+      continue;
+    const auto& all = by_bucket_[i];
+    if (!know_alike && view.knows_devices(here)
+        && !(before != nullptr && before->knows_devices(here)))
+      for (auto* one : all) {
+        ++one->second.forwarded;
+        tell(one->second.delivery, devices_known{});
+      }
+    if (stays)
+      continue;
+    const bool mine = view.is_mine(here);
+    for (auto* one : all)
+      if (!mine && !one->second.leaving)
+        leave(one->second);
+      else if (mine && !is_releasing_[here])
+        one->second.leaving = false;
+  }
 }
 
 /// Another member list: nodes have other numbers, and their links are new.
@@ -347,13 +370,13 @@ void router_actor::on_release(release_buckets& what) {
   auto& one = releasing_.emplace_back();
   one.buckets = what.buckets;
   std::vector<bool> here(core::bucket_count, false);
-  for (const auto bucket : *what.buckets)
+  for (const auto bucket : *what.buckets) {
     here[bucket] = true;
-  for (auto& [user, each] : table_)
-    if (here[core::bucket_of(user)]) {
+    for (auto* each : by_bucket_[bucket]) {
       ++one.left;
-      leave(each);
+      leave(each->second);
     }
+  }
   for (auto& [user, all] : here_)
     if (const auto bucket = core::bucket_of(user); here[bucket])
       for (auto& each : all)

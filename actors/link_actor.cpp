@@ -11,9 +11,11 @@ namespace vartalap::actors {
 
 namespace {
 
-/// Between attempts to dial; doubled up to the second, with jitter.
+/// Between attempts to dial; doubled up to the second, with jitter. Short:
+/// where a node that returns has a link to one peer only, it waits for the
+/// other.
 constexpr core::milliseconds backoff_min{100};
-constexpr core::milliseconds backoff_max{2000};
+constexpr core::milliseconds backoff_max{500};
 
 /// For the whole of dialing and greeting.
 constexpr core::milliseconds greeting_within{12'000};

@@ -18,6 +18,11 @@ namespace say = core::say;
 
 constexpr core::milliseconds tick_every{100};
 
+/// From when this node knows that all agree on another member list until it
+/// ends its links: the others hear of it too meanwhile. Who does not would take
+/// all its peers for lost, and could confirm nothing.
+constexpr core::milliseconds others_agree_within{300};
+
 /// How many messages go to a peer in one step of a copy.
 constexpr std::size_t fetch_at_once = 256;
 
@@ -80,8 +85,6 @@ caf::behavior cluster_actor::make_behavior() {
       after_event();
     },
     [this](cluster_speaks& what) {
-      if (is_changing_)
-        return;
       core_->received(what.peer, std::move(what.what), context_.now());
       after_event();
     },
@@ -422,6 +425,11 @@ void cluster_actor::forget(const std::vector<say::removal>& removals) {
 
 void cluster_actor::agreed() {
   is_changing_ = true;
+  change_at_ = context_.home.now() + others_agree_within;
+}
+
+void cluster_actor::change_members() {
+  change_at_ = core::mono_time::max();
   if (settings_.members_agreed)
     settings_.members_agreed();
 }
@@ -471,6 +479,8 @@ void cluster_actor::after_event() {
 void cluster_actor::on_tick() {
   if (context_.home.now() >= links_due_)
     lose_missing_links();
+  if (context_.home.now() >= change_at_)
+    change_members();
   core_->tick(context_.now());
   after_event();
   context_.home.timers().arm(*this, context_.home.now() + tick_every);

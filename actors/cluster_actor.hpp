@@ -78,6 +78,7 @@ private:
   void drop(const std::vector<core::say::message_mark>& messages) override;
   void drop_devices(const std::vector<core::say::device_of>& devices) override;
   void agreed() override;
+  void change_members();
   void forget(const std::vector<core::say::removal>& removals) override;
 
   void on_members(members_changed& what);
@@ -132,6 +133,7 @@ private:
   /// By node: its last hello, until it is noted.
   std::vector<std::optional<storage::peer_note>> hellos_;
   std::vector<std::uint64_t> sessions_; ///< by node: of its link
+  core::mono_time change_at_ = core::mono_time::max();
   bool is_changing_ = false; ///< links end and come anew; the core is not told
   /// When nodes that have no link since the list changed count as lost.
   core::mono_time links_due_ = core::mono_time::max();

@@ -81,8 +81,10 @@ caf::message_handler link_actor::asking_behavior() {
 }
 
 void link_actor::ask(submit& batch) {
-  // Nodes may have other numbers by the time a link that ends is asked.
-  given_back refused{settings_.peer, !ending_, {}};
+  // Nodes may have other numbers by the time a link that ends is asked. And a
+  // link that was never up is not lost: no change of the view is to come, which
+  // would tell the routers that it is there again.
+  given_back refused{settings_.peer, !ending_ && sessions_ != 0, {}};
   for (auto& item : batch.items) {
     if (state_ != state::up) {
       ++given_back_;

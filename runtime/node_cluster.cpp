@@ -213,9 +213,12 @@ std::string node_cluster::reload(const core::cluster_options& fresh) {
 // On a worker: waits for links to end. The cluster actor waits for the news.
 void node_cluster::change_members() {
   const std::lock_guard lock(life_);
-  if (!next_ || !context_.cluster)
+  if (!context_.cluster)
     return;
-  members_ = *std::exchange(next_, std::nullopt);
+  // Where it was taken back too late the others follow it: this node goes on
+  // with the list it has, and they say what is wrong.
+  if (next_)
+    members_ = *std::exchange(next_, std::nullopt);
   log_.write(core::log_level::info, "cluster",
              "the nodes are " + to_words(members_) + " from now on");
   for (const auto& link : replaced_)

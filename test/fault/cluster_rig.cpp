@@ -310,7 +310,7 @@ milliseconds cluster_rig::drain(std::size_t node, milliseconds limit) {
                          folder_ + "/cluster.toml", "--node", name_of(node)}),
                   folder_ + "/drain.log");
     if (!command.ended_within(limit) || command.status() != 0)
-      fail("vartalap drain: " + slurp(folder_ + "/drain.log"));
+      fail("vartalap drain: " + slurp(folder_ + "/drain.log") + pictures());
   });
   wait_stopped(node, limit);
   return since(begin);

@@ -23,15 +23,19 @@ using confirmed_callback = std::function<void(const core::effect::confirm&)>;
 class confirming_router final : public actors::pinned_actor {
 public:
   confirming_router(caf::actor_config& config, actors::shard_context& context,
-                    event& copied)
-    : pinned_actor(config, context.home), context_(context), copied_(copied) {
+                    event& copied, std::atomic<bool>& lost)
+    : pinned_actor(config, context.home), context_(context), copied_(copied),
+      lost_(lost) {
   }
 
   caf::behavior make_behavior() override {
     actors::harden(*this);
     return {
       [this](const actors::submit& batch) { confirm(batch.items); },
-      [this](const actors::given_back& back) { confirm(back.items); },
+      [this](const actors::given_back& back) {
+        lost_ = lost_ || back.lost;
+        confirm(back.items);
+      },
       [](const actors::store_copies& batch) {
         std::vector<std::uint64_t> stored;
         for (const auto& item : batch.items)
@@ -65,6 +69,7 @@ private:
 
   actors::shard_context& context_;
   event& copied_;
+  std::atomic<bool>& lost_;
 };
 
 /// Stands for the cluster actor: tells that the link is there.
@@ -180,7 +185,7 @@ link_node::link_node(const net::tunnel_settings& settings,
   system_ = std::make_unique<caf::actor_system>(config_);
   context_.shards.push_back(
     std::make_unique<actors::shard_context>(context_, home_, store_->who(), 1));
-  shard().router = system_->spawn<confirming_router>(shard(), copied);
+  shard().router = system_->spawn<confirming_router>(shard(), copied, lost);
   context_.cluster = system_->spawn<watching_cluster>(home_, up);
   transport_ = std::make_unique<actors::peer_transport>(*system_, settings,
                                                         folder_.string(), log);

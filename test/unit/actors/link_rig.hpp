@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -96,6 +97,7 @@ public:
 
   event up;
   event copied;
+  std::atomic<bool> lost = false; ///< the link said so to its router
   error_log log;
 
 private:

@@ -80,6 +80,17 @@ TEST_CASE("link gives back what still comes when another one takes its place") {
   CHECK(both.one.figures().given_back == 10);
 }
 
+TEST_CASE("link that was never up is not lost: routers are to try it again") {
+  pair_of_nodes both;
+  both.two.start("n1", both.one.address());
+  both.one.prepare("n2", both.two.address());
+  both.cross(1); // given back, and confirmed by the router here
+  CHECK_FALSE(both.one.lost);
+  both.one.open_link();
+  REQUIRE(both.one.up.wait());
+  both.cross(1);
+}
+
 TEST_CASE("link keeps copies until it comes up for the first time") {
   pair_of_nodes both;
   both.two.start("n1", both.one.address());

@@ -72,6 +72,9 @@ void mailbox::open(mailbox_snapshot snapshot, instant now) {
   for (const auto& record : snapshot.pending) {
     entries_.push_back(adopt(record, now));
   }
+  for (const auto& sender : snapshot.blocked) {
+    block(sender, true);
+  }
   offline_raised_ = snapshot.offline_raised;
   context_.counters.pending_at_open += entries_.size();
   context_.counters.pending += entries_.size();

@@ -10,6 +10,7 @@
 #include "core/mailbox_elsewhere.hpp"
 #include "core/mailbox_entries.hpp"
 #include "core/mailbox_inspection.hpp"
+#include "core/mailbox_senders.hpp"
 #include "core/mailbox_snapshot.hpp"
 #include "core/options.hpp"
 #include "core/units.hpp"
@@ -19,7 +20,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace vartalap::core {
@@ -55,6 +55,9 @@ public:
   void receive(std::shared_ptr<envelope> message, origin_ref origin,
                instant now, mailbox_effects& out,
                std::string_view own_device = {});
+
+  /// From now on what this sender sends is refused (`forbidden`), or no longer.
+  void block(const std::string& sender, bool blocked);
 
   /// A connection of `device` is ready. An older one of the same device is
   /// closed (replaced); where another node tells late of one that is older
@@ -227,6 +230,7 @@ private:
   void store_again(mailbox_entry& entry, const envelope& resend,
                    std::uint64_t server_timestamp, mailbox_effects& out);
   bool has_room(std::uint32_t weight) const noexcept;
+  mailbox_senders& senders();
   bool is_over_sender_limit(std::uint64_t sender_hash);
   dedupe_key salted(dedupe_key key) const noexcept;
 
@@ -272,9 +276,7 @@ private:
   std::uint64_t user_hash_;
   mailbox_entries entries_;
   std::vector<mailbox_device> devices_;
-  /// Pending per sender hash; exists only while the mailbox holds so much
-  /// that a sender could be over its limit.
-  std::unique_ptr<std::unordered_map<std::uint64_t, std::uint32_t>> senders_;
+  std::unique_ptr<mailbox_senders> senders_;     ///< made when it is needed
   std::unique_ptr<mailbox_elsewhere> elsewhere_; ///< made when it is needed
   mono_time next_deadline_ = mono_time::max();
   mono_time fetch_again_ = mono_time::max(); ///< after a failed fetch

@@ -52,7 +52,7 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
   ++context_.counters.pending_at_open;
   ++context_.counters.pending;
   if (senders_) {
-    ++(*senders_)[entry.sender_hash];
+    senders_->count(entry.sender_hash);
   }
   hold(entry, std::move(message));
   if (late) {

@@ -12,9 +12,10 @@ namespace vartalap::core {
 void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
                       instant now, mailbox_effects& out,
                       std::string_view own_device) {
-  const bool is_unknown = devices_.empty()
-                          && !context_.delivery.accept_unknown_users;
-  if (message->ephemeral && !is_unknown) {
+  const bool is_unwanted
+    = (senders_ && senders_->blocked.contains(message->from))
+      || (devices_.empty() && !context_.delivery.accept_unknown_users);
+  if (message->ephemeral && !is_unwanted) {
     relay(std::move(message), std::move(origin), now, out, own_device);
     return;
   }
@@ -25,7 +26,7 @@ void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
       && answer_resend(key, content_hash, message, origin, out)) {
     return;
   }
-  if (is_unknown) {
+  if (is_unwanted) {
     reject(refusal::forbidden, std::move(message), std::move(origin), out);
     return;
   }
@@ -61,7 +62,7 @@ void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
   waking_ += entry.wakes ? 1 : 0;
   pending_bytes_ += weight;
   if (senders_) {
-    ++(*senders_)[sender_hash];
+    senders_->count(sender_hash);
   }
   ++context_.counters.received;
   ++context_.counters.pending;
@@ -186,6 +187,14 @@ void mailbox::store_again(mailbox_entry& entry, const envelope& resend,
   out.emplace_back(effect::store{entry.message, std::move(acked), false});
 }
 
+void mailbox::block(const std::string& sender, bool blocked) {
+  if (blocked) {
+    senders().blocked.insert(sender);
+  } else if (senders_) {
+    senders_->blocked.erase(sender);
+  }
+}
+
 bool mailbox::has_room(std::uint32_t weight) const noexcept {
   const auto& limits = context_.limits;
   return (limits.mailbox_messages == 0
@@ -194,25 +203,35 @@ bool mailbox::has_room(std::uint32_t weight) const noexcept {
              || pending_bytes_ + weight <= limits.mailbox_bytes);
 }
 
+mailbox_senders& mailbox::senders() {
+  if (!senders_) {
+    senders_ = std::make_unique<mailbox_senders>();
+  }
+  return *senders_;
+}
+
 bool mailbox::is_over_sender_limit(std::uint64_t sender_hash) {
   const auto limit = context_.limits.pending_per_sender;
   if (limit == 0 || entries_.size() < limit) {
-    if (entries_.size() < limit / 2) {
-      senders_.reset();
+    if (senders_ && entries_.size() < limit / 2) {
+      senders_->pending.reset();
+      if (senders_->blocked.empty()) {
+        senders_.reset();
+      }
     }
     return false;
   }
-  if (!senders_) {
-    senders_
-      = std::make_unique<std::unordered_map<std::uint64_t, std::uint32_t>>();
+  auto& pending = senders().pending;
+  if (!pending) {
+    pending.emplace();
     for (const auto& entry : entries_.all()) {
       if (!entry.gone) {
-        ++(*senders_)[entry.sender_hash];
+        ++(*pending)[entry.sender_hash];
       }
     }
   }
-  const auto hit = senders_->find(sender_hash);
-  return hit != senders_->end() && hit->second >= limit;
+  const auto hit = pending->find(sender_hash);
+  return hit != pending->end() && hit->second >= limit;
 }
 
 // The window is the shard's, and a group's message has the same (from, to,

@@ -27,6 +27,7 @@ struct mailbox_snapshot {
   std::vector<device_record> devices;
   std::vector<pending_record> pending;
   bool offline_raised = false;
+  std::vector<std::string> blocked{}; ///< senders
 };
 
 /// One message of a mailbox as a reader over HTTP sees it.

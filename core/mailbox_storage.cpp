@@ -121,10 +121,7 @@ void mailbox::finish(mailbox_entry& entry, ending how, instant now,
   }
   count(how);
   if (senders_) {
-    if (const auto hit = senders_->find(entry.sender_hash);
-        hit != senders_->end() && --hit->second == 0) {
-      senders_->erase(hit);
-    }
+    senders_->uncount(entry.sender_hash);
   }
   unstored_ -= entry.tier == storage_tier::memory ? 1 : 0;
   waking_ -= entry.wakes ? 1 : 0;

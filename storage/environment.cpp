@@ -85,6 +85,7 @@ tables open_tables(MDB_txn* txn, bool create) {
   };
   out.removed = young("removed");
   out.peers = young("peers");
+  out.rows = young("rows");
   return out;
 }
 
@@ -221,7 +222,8 @@ void environment::check_identity() {
       + ": somebody has put another node's data.mdb there"};
   // Handles that a read transaction opens last only if it is committed.
   commit(std::move(txn));
-  if (tables_.removed != no_table && tables_.peers != no_table)
+  if (tables_.removed != no_table && tables_.peers != no_table
+      && tables_.rows != no_table)
     return;
   auto making = begin_write(env_.get());
   tables_ = open_tables(making.get(), true);

@@ -24,6 +24,7 @@ struct tables {
   table quarantine = 0;
   table removed = 0;
   table peers = 0;
+  table rows = 0;
   table meta = 0;
 };
 

@@ -140,6 +140,8 @@ core::mailbox_snapshot lmdb_store::snapshot(std::string_view user) {
   read_devices(txn, user, out);
   out.offline_raised = get(txn, env_.all().push, user_key(user)).has_value();
   out.pending = merge(read_mailbox(txn, user), read_journal(reading));
+  for (auto& one : rows(user, row_kind::block))
+    out.blocked.push_back(std::move(one.name));
   return out;
 }
 

@@ -35,6 +35,7 @@ public:
   std::vector<bucket_digest> digests(std::uint16_t first,
                                      std::uint32_t count) override;
   bucket_listing list_bucket(std::uint16_t bucket) override;
+  std::vector<row> rows(std::string_view user, row_kind kind) override;
   std::vector<peer_note> peers() override;
   std::string members() override;
   std::vector<std::string> raised_offline(std::size_t limit) override;

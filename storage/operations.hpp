@@ -4,6 +4,7 @@
 #include "core/ids.hpp"
 #include "core/mailbox_effects.hpp"
 #include "core/units.hpp"
+#include "storage/rows.hpp"
 
 #include <cstdint>
 #include <string>
@@ -96,6 +97,7 @@ struct note_members {
 using operation
   = std::variant<op::put, op::remove, op::ack, op::put_device, op::erase_device,
                  op::clear_offline, op::merge_device, op::forget, op::barrier,
-                 op::note_peer, op::note_members, op::drop_device>;
+                 op::note_peer, op::note_members, op::drop_device, op::put_row,
+                 op::erase_row>;
 
 } // namespace vartalap::storage

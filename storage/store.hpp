@@ -183,6 +183,9 @@ public:
   /// All that a bucket holds. Blocks on the disk.
   virtual bucket_listing list_bucket(std::uint16_t bucket) = 0;
 
+  /// Rows of a user, ascending by name; damaged ones left out. Blocks.
+  virtual std::vector<row> rows(std::string_view user, row_kind kind) = 0;
+
   /// The other nodes as they were last noted.
   virtual std::vector<peer_note> peers() = 0;
 

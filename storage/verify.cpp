@@ -28,6 +28,7 @@ public:
     check_contents();
     check_removals();
     check_notes();
+    check_rows();
     return std::move(report_);
   }
 
@@ -130,6 +131,18 @@ private:
     for (auto more = at.first(); more; more = at.next())
       if (!read_peer(at.key(), at.value()))
         problem("note on node " + std::string{at.key()} + ": damaged");
+  }
+
+  void check_rows() {
+    if (all_.rows == no_table)
+      return;
+    std::uint64_t rows = 0;
+    cursor at{txn_.get(), all_.rows};
+    for (auto more = at.first(); more; more = at.next()) {
+      ++rows;
+      if (!split_user_key(at.key()) || !read_checked(at.key(), at.value()))
+        problem("row " + std::to_string(rows) + " of a user: damaged");
+    }
   }
 
   void check_contents() {

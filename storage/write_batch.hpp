@@ -151,6 +151,8 @@ private:
   void carry_out(const op::note_peer& what);
   void carry_out(const op::note_members& what);
   void carry_out(const op::drop_device& what);
+  void carry_out(const op::put_row& what);
+  void carry_out(const op::erase_row& what);
 
   /// A user with a name that no key can hold never gets this far in a node; a
   /// caller's mistake must not stop everybody's storage.

@@ -152,6 +152,9 @@ public:
   storage::bucket_listing list_bucket(std::uint16_t) override {
     return {};
   }
+  std::vector<storage::row> rows(std::string_view, storage::row_kind) override {
+    return {};
+  }
   std::vector<storage::peer_note> peers() override {
     return {};
   }

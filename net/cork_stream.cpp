@@ -19,8 +19,10 @@ constexpr std::size_t keep_capacity = 2048;
 
 } // namespace
 
-cork_stream::cork_stream(shard& home, int fd)
-  : home_(home), fd_(fd), alive_(std::make_shared<cork_stream*>(this)) {
+cork_stream::cork_stream(shard& home, int fd, tls_ptr tls)
+  : home_(home), fd_(fd), tls_(std::move(tls)),
+    // What TLS holds already is announced by no event.
+    readable_(tls_ != nullptr), alive_(std::make_shared<cork_stream*>(this)) {
   if (!home_.watch(fd_, *this))
     error_ = last_error();
 }
@@ -52,13 +54,23 @@ void cork_stream::flush() {
   send_some();
 }
 
+ssize_t cork_stream::send_bytes() {
+  const auto* from = out_.data() + out_at_;
+  const auto size = out_.size() - out_at_;
+  return tls_ ? tls_->send(from, size) : ::send(fd_, from, size, MSG_NOSIGNAL);
+}
+
+ssize_t cork_stream::receive_bytes() {
+  return tls_ ? tls_->receive(home_.scratch(), shard::scratch_size)
+              : ::recv(fd_, home_.scratch(), shard::scratch_size, 0);
+}
+
 void cork_stream::send_some() {
   if (fd_ < 0 || !writable_)
     return;
   const bool had_output = out_at_ < out_.size();
   while (out_at_ < out_.size()) {
-    const auto n
-      = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_, MSG_NOSIGNAL);
+    const auto n = send_bytes();
     if (n < 0) {
       if (errno == EINTR)
         continue;
@@ -83,8 +95,11 @@ void cork_stream::send_some() {
     out_at_ = 0;
     if (out_.capacity() > keep_capacity)
       std::string().swap(out_);
-    if (shutdown_pending_)
+    if (shutdown_pending_) {
+      if (tls_)
+        tls_->finish();
       ::shutdown(fd_, SHUT_WR);
+    }
   } else if (out_at_ > out_.size() / 2) {
     out_.erase(0, out_at_);
     out_at_ = 0;
@@ -98,6 +113,9 @@ void cork_stream::on_ready(std::uint32_t events) {
     writable_ = true;
     touched();
   }
+  // A handshake may wait for room, though it is a read that carries it on.
+  if (tls_ && (events & EPOLLOUT) != 0)
+    events |= EPOLLIN;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     readable_ = true;
     hung_up_ = hung_up_ || (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
@@ -149,12 +167,14 @@ std::string_view cork_stream::take_input() {
   if (error_ || !readable_)
     return {};
   for (;;) {
-    const auto n = ::recv(fd_, home_.scratch(), shard::scratch_size, 0);
+    const auto n = receive_bytes();
     if (n > 0) {
       // Less than asked for: the socket is empty, and epoll will tell when
       // that changes. No second call only to hear "would block"; but an end
-      // that was announced already is not announced again.
-      if (static_cast<std::size_t>(n) < shard::scratch_size && !hung_up_)
+      // that was announced already is not announced again. (Of TLS it is one
+      // record, and says nothing.)
+      if (static_cast<std::size_t>(n) < shard::scratch_size && !hung_up_
+          && !tls_)
         readable_ = false;
       received_ += static_cast<std::uint64_t>(n);
       return {home_.scratch(), static_cast<std::size_t>(n)};
@@ -193,6 +213,8 @@ void cork_stream::close() {
   send_some();
   if (fd_ < 0)
     return;
+  if (tls_)
+    tls_->finish();
   home_.forget(fd_, *this);
   ::close(fd_);
   fd_ = -1;
@@ -204,7 +226,8 @@ void cork_stream::close() {
     resume_soon();
 }
 
-int cork_stream::release() noexcept {
+int cork_stream::release(tls_ptr& tls) noexcept {
+  tls = std::move(tls_);
   if (fd_ >= 0)
     home_.forget(fd_, *this);
   return std::exchange(fd_, -1);

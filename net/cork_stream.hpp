@@ -2,6 +2,7 @@
 
 #include "net/executor.hpp"
 #include "net/shard.hpp"
+#include "net/tls_context.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
@@ -18,7 +19,8 @@
 
 namespace vartalap::net {
 
-/// The stream under websocket::stream: a non-blocking TCP socket on a shard.
+/// The stream under websocket::stream: a non-blocking TCP socket on a shard,
+/// in the clear or with TLS.
 ///
 /// Writes only append to a buffer, which goes out in one send when the turn
 /// ends. A read takes what the socket has, up to 64 KiB, at once; what the
@@ -33,7 +35,8 @@ public:
   using lowest_layer_type = cork_stream;
 
   /// Takes over a connected or connecting, non-blocking descriptor.
-  cork_stream(shard& home, int fd);
+  /// @param tls Of this descriptor; null: in the clear.
+  cork_stream(shard& home, int fd, tls_ptr tls = nullptr);
   ~cork_stream() override;
   cork_stream(const cork_stream&) = delete;
   cork_stream& operator=(const cork_stream&) = delete;
@@ -101,9 +104,13 @@ public:
   /// operation_aborted.
   void close();
 
-  /// Gives the descriptor away, with what it has not read yet; nothing may be
-  /// gathered or pending. Afterwards the stream is closed.
-  int release() noexcept;
+  /// Gives the descriptor away, with what it has not read yet and its TLS;
+  /// nothing may be gathered or pending. Afterwards the stream is closed.
+  int release(tls_ptr& tls) noexcept;
+
+  bool is_secure() const noexcept {
+    return tls_ != nullptr;
+  }
 
   /// Closes the sending side once everything is out, so that the peer reads
   /// the last bytes before the end.
@@ -195,6 +202,8 @@ private:
 
   /// Sends what the socket takes.
   void send_some();
+  ssize_t send_bytes();
+  ssize_t receive_bytes();
 
   void resume_soon();
   void try_read();
@@ -206,6 +215,7 @@ private:
 
   shard& home_;
   int fd_;
+  tls_ptr tls_; ///< null: in the clear
   bool readable_ = false;
   bool hung_up_ = false;
   bool writable_ = true;

@@ -19,7 +19,8 @@ struct http_request {
   std::map<std::string, std::string> headers; ///< names in lower case
   std::map<std::string, std::string> cookies;
   std::string body;
-  std::string remote; ///< address of the client, without the port
+  std::string remote;  ///< address of the client, without the port
+  bool secure = false; ///< came over TLS, to us or to a trusted proxy
 
   /// A header's value, or nothing.
   std::string_view header(const std::string& name) const;

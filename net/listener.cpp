@@ -56,9 +56,9 @@ void set_option(int fd, int level, int name, int value) {
 listener::listener(std::vector<shard*> shards, const std::string& address,
                    const core::limit_options& limits,
                    const core::auth_options& auth, authenticator& who,
-                   gateway& to, core::log_port& log)
+                   gateway& to, core::log_port& log, tls_context* tls)
   : shards_(std::move(shards)), limits_(limits), auth_(auth), who_(who),
-    to_(to), log_(log) {
+    to_(to), log_(log), tls_(tls), proxies_(limits.trusted_proxies) {
   auto at = parse_address(address);
   if (!at)
     throw std::runtime_error("cannot listen on " + address
@@ -170,7 +170,11 @@ void listener::take(int fd, std::string remote) {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(2 * ms));
   auto& home = *shards_[next_shard_++ % shards_.size()];
   home.post([this, &home, fd, remote = std::move(remote)] {
-    std::make_shared<session>(home, *this, fd, remote)->start();
+    auto tls = tls_ != nullptr ? tls_->accept(fd) : nullptr;
+    // Never in the clear instead: without memory for TLS it ends here.
+    if (tls_ != nullptr && !tls)
+      ::shutdown(fd, SHUT_RDWR);
+    std::make_shared<session>(home, *this, fd, remote, std::move(tls))->start();
   });
 }
 
@@ -202,11 +206,6 @@ void listener::released(const std::string& remote) {
   const auto i = addresses_.find(remote);
   if (i != addresses_.end() && --i->second == 0)
     addresses_.erase(i);
-}
-
-bool listener::is_trusted_proxy(const std::string& remote) const {
-  const auto& proxies = limits_.trusted_proxies;
-  return std::find(proxies.begin(), proxies.end(), remote) != proxies.end();
 }
 
 } // namespace vartalap::net

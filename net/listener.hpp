@@ -3,7 +3,9 @@
 #include "core/options.hpp"
 #include "core/ports.hpp"
 #include "net/client_info.hpp"
+#include "net/networks.hpp"
 #include "net/shard.hpp"
+#include "net/tls_context.hpp"
 
 #include <array>
 #include <atomic>
@@ -77,10 +79,12 @@ class listener final : public ready_handler, private timer_node {
 public:
   /// Binds and listens; call `start` to accept.
   /// @param address "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free one.
+  /// @param tls Null: in the clear. Must outlive the listener.
   /// @throws std::runtime_error that names the address and the mend.
   listener(std::vector<shard*> shards, const std::string& address,
            const core::limit_options& limits, const core::auth_options& auth,
-           authenticator& who, gateway& to, core::log_port& log);
+           authenticator& who, gateway& to, core::log_port& log,
+           tls_context* tls = nullptr);
   ~listener() override;
 
   /// Begins to accept. Any thread.
@@ -116,8 +120,13 @@ public:
   bool admit(const std::string& remote);
   void released(const std::string& remote);
 
-  /// True for addresses of `limits.trusted_proxies`.
-  bool is_trusted_proxy(const std::string& remote) const;
+  /// `limits.trusted_proxies`.
+  const networks& proxies() const noexcept {
+    return proxies_;
+  }
+  bool is_trusted_proxy(const std::string& remote) const {
+    return proxies_.contain(remote);
+  }
 
 private:
   void on_ready(std::uint32_t events) override;
@@ -131,6 +140,8 @@ private:
   authenticator& who_;
   gateway& to_;
   core::log_port& log_;
+  tls_context* tls_;
+  networks proxies_;
   std::string host_;
   std::uint16_t port_ = 0;
   std::size_t connections_max_ = 0;

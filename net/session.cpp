@@ -29,8 +29,10 @@ constexpr core::milliseconds write_check{1000};
 
 } // namespace
 
-session::session(shard& home, listener& from, int fd, std::string remote)
-  : home_(home), from_(from), remote_(std::move(remote)), ws_(home, fd) {
+session::session(shard& home, listener& from, int fd, std::string remote,
+                 tls_ptr tls)
+  : home_(home), from_(from), remote_(std::move(remote)),
+    ws_(home, fd, std::move(tls)) {
   ws_.next_layer().observe(this);
 }
 

@@ -72,7 +72,7 @@ class session final : public std::enable_shared_from_this<session>,
                       private timer_node,
                       private cork_stream::observer {
 public:
-  session(shard& home, listener& from, int fd, std::string remote);
+  session(shard& home, listener& from, int fd, std::string remote, tls_ptr tls);
   ~session() override;
 
   /// Starts reading the request.

@@ -105,18 +105,11 @@ std::shared_ptr<http_request> session::take_request() {
     const auto value = field.value();
     out->headers[lower(field.name_string())].assign(value.data(), value.size());
   }
-  out->remote = remote_;
-  if (from_.is_trusted_proxy(remote_)) {
-    // The last entry is the one that our own proxy wrote.
-    const auto forwarded = out->header("x-forwarded-for");
-    const auto comma = forwarded.rfind(',');
-    auto last = comma == std::string_view::npos ? forwarded
-                                                : forwarded.substr(comma + 1);
-    while (!last.empty() && last.front() == ' ')
-      last.remove_prefix(1);
-    if (!last.empty())
-      out->remote.assign(last);
-  }
+  out->remote
+    = from_.proxies().client_of(remote_, out->header("x-forwarded-for"));
+  out->secure = ws_.next_layer().is_secure()
+                || (from_.is_trusted_proxy(remote_)
+                    && out->header("x-forwarded-proto") == "https");
   parse_cookies(out->header("cookie"), *out);
   return out;
 }
@@ -206,6 +199,7 @@ void session::upgrade() {
 /// What goes from one shard's session to the other's.
 struct session::handover {
   int fd;
+  tls_ptr tls;
   std::string remote;
   std::unique_ptr<http_phase> http;
   client_info client;
@@ -217,11 +211,14 @@ void session::move_to(shard& to, client_info client,
   home_.timers().cancel(*this);
   state_ = state::closed;
   moved_ = true;
+  tls_ptr tls;
+  const auto fd = ws_.next_layer().release(tls);
   auto socket = std::make_shared<handover>(
-    handover{ws_.next_layer().release(), remote_, std::move(http_),
-             std::move(client), subprotocol});
+    handover{fd, std::move(tls), remote_, std::move(http_), std::move(client),
+             subprotocol});
   to.post([&to, &from = from_, socket = std::move(socket)] {
-    std::make_shared<session>(to, from, socket->fd, socket->remote)
+    std::make_shared<session>(to, from, socket->fd, socket->remote,
+                              std::move(socket->tls))
       ->take_over(*socket);
   });
 }

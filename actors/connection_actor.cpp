@@ -43,6 +43,7 @@ void connection_actor::opened(const caf::actor& self) {
   attachment_->connection = self;
   context_.connections.emplace(attachment_->id, self);
   session_->set_events(this);
+  watch_ = credential_watch::begin(context_, session_, client_);
   tell(context_.node.shard_of(client_.user).router, attach_device{attachment_});
 }
 
@@ -364,6 +365,7 @@ void connection_actor::on_closed(unsigned) {
   context_.home.timers().cancel(*this);
   if (run_)
     send_acks();
+  watch_.reset();
   session_.reset();
   held_.reset();
   origin_.reset();

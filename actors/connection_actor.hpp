@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/credential_watch.hpp"
 #include "actors/messages.hpp"
 #include "actors/pinned_actor.hpp"
 #include "actors/rate_limits.hpp"
@@ -95,6 +96,7 @@ private:
   caf::actor delivery_;
   std::shared_ptr<const submission_origin> origin_;
   std::shared_ptr<user_rate> rate_;
+  std::unique_ptr<credential_watch> watch_; ///< of what may end
   std::unique_ptr<outgoing> run_;
   std::unique_ptr<std::deque<core::effect::deliver>> held_; ///< for the socket
   std::vector<core::server_id> written_; ///< acknowledged by the next pong

@@ -338,6 +338,10 @@ caf::behavior delivery_actor::make_behavior() {
         carry_out();
       });
     },
+    [this](set_block& what) {
+      ++handled_;
+      when_open([this, what] { mailbox_.block(what.sender, what.blocked); });
+    },
     [this](list_pending& what) {
       ++handled_;
       when_open([this, kept = std::make_shared<list_pending>(std::move(what))] {

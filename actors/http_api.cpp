@@ -4,8 +4,6 @@
 #include "net/address.hpp"
 #include "net/api_json.hpp"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
 #include <string>
@@ -22,6 +20,7 @@ struct http_api::route {
   std::string_view methods; ///< allowed, as in an Allow header; empty: all
   handler serve;            ///< of GET, or of the only method
   handler serve_post = nullptr;
+  handler serve_delete = nullptr;
 };
 
 namespace {
@@ -55,21 +54,6 @@ bool names_loopback(std::string_view text) {
   return address && address->is_loopback() && address->port() != 0;
 }
 
-/// 128 random bits as 32 hex digits; empty where the system has none.
-std::string make_accesskey() {
-  std::array<unsigned char, 16> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0)
-      != static_cast<ssize_t>(bytes.size()))
-    return {};
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const auto byte : bytes) {
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
-  }
-  return out;
-}
-
 } // namespace
 
 bool read_device(http_call& call, std::string& device) {
@@ -91,7 +75,7 @@ http_api::http_api(node_context& node, net::authenticator& who)
 const http_api::route* http_api::find_route(std::string_view path) {
   using api = http_api;
   static constexpr auto later = &api::not_in_this_version;
-  static const std::array<route, 17> routes{{
+  static const std::array<route, 21> routes{{
     {"/messages", false, "GET, POST", &api::list_messages, &api::post_messages},
     {"/messages/ack", false, "POST", &api::acknowledge_messages},
     {"/sync", false, "POST", &api::sync},
@@ -100,13 +84,18 @@ const http_api::route* http_api::find_route(std::string_view path) {
     {"/nodes", false, "GET", &api::list_nodes},
     {"/profile", false, "GET", &api::profile},
     {"/profile/get", false, "GET", &api::profile},
-    {"/profile/user/sync", false, {}, later},
+    {"/profile/user/sync", false, "POST", &api::sync_contacts},
+    {"/contactbook/sync", false, "POST", &api::sync_contacts},
     {"/contactbook", true, {}, later},
+    {"/keys", false, "GET, DELETE", &api::list_keys, nullptr,
+     &api::revoke_keys},
+    {"/keys", true, "DELETE", &api::revoke_keys},
     {"/devices", false, "GET", &api::list_devices},
     {"/devices", true, "PUT, DELETE", &api::change_one_device},
     {"/groups", true, {}, later},
     {"/group", true, {}, later},
-    {"/blocks", true, {}, later},
+    {"/blocks", false, "GET", &api::list_blocks},
+    {"/blocks", true, "PUT, DELETE", &api::change_block},
     {"/assets", true, {}, later},
     {"/file", true, {}, later},
   }};
@@ -151,56 +140,25 @@ void http_api::handle(std::shared_ptr<net::http_request> request,
 }
 
 void http_api::authenticate(const http_call_ptr& call, const route& where) {
-  who_.check(net::find_credentials(call->request(), who_.mode()),
-             [this, call, &where](std::optional<std::string> user) {
+  who_.check(net::find_credentials(call->request(), who_.mode()), call->home(),
+             [this, call, &where](net::proof who) {
                if (where.serve == nullptr)
-                 return call->answer(user ? 200 : 401, "{}");
-               if (!user)
+                 return call->answer(who ? 200 : 401, "{}");
+               if (!who)
                  return call->refuse(
                    401, "forbidden",
                    "no valid credential: see \"Credentials\" in "
                    "docs/protocol.md");
-               call->user = std::move(*user);
-               const bool posts = call->request().method == "POST"
-                                  && where.serve_post != nullptr;
-               (this->*(posts ? where.serve_post : where.serve))(call);
+               call->user = std::move(who->user);
+               call->key = std::move(who->key);
+               const auto& method = call->request().method;
+               auto serve = where.serve;
+               if (method == "POST" && where.serve_post != nullptr)
+                 serve = where.serve_post;
+               if (method == "DELETE" && where.serve_delete != nullptr)
+                 serve = where.serve_delete;
+               (this->*serve)(call);
              });
-}
-
-void http_api::login(const http_call_ptr& call) {
-  if (who_.mode() != core::auth_mode::none)
-    return call->refuse(501, "unavailable",
-                        "no login provider is in this version: use tokens "
-                        "that your own service signs (auth.mode)");
-  auto parsed = net::api::parse_login(call->request().body);
-  if (const auto* bad = std::get_if<net::api::refused>(&parsed))
-    return call->refuse(bad->status, core::to_string(bad->code), bad->why);
-  auto* body = &std::get<net::api::login_request>(parsed);
-  call->user = std::move(body->username);
-  call->wait();
-  auto& shard = node_.shard_of(call->user);
-  // One after the other to the same actor: what it was before, the device,
-  // and whether there was room for it.
-  const auto is_new = std::make_shared<bool>(false);
-  inspect_user before{call->user, {}};
-  before.answer = [is_new](const core::mailbox::inspection& found) {
-    *is_new = found.devices.empty() && found.pending == 0;
-  };
-  tell(shard.router, std::move(before));
-  tell(shard.router, change_device{call->user, body->device_id, false});
-  inspect_user ask{call->user, {}};
-  ask.answer = [call, is_new, device = std::move(body->device_id)](
-                 const core::mailbox::inspection& found) {
-    call->home().post([call, is_new = *is_new, known = found.knows(device)] {
-      if (!known)
-        return refuse_device(*call);
-      auto accesskey = make_accesskey();
-      if (accesskey.empty())
-        return call->refuse(503, "unavailable", "no random bits: try again");
-      call->answer(200, net::api::login_body(call->user, accesskey, is_new));
-    });
-  };
-  tell(shard.router, std::move(ask));
 }
 
 void http_api::list_nodes(const http_call_ptr& call) {
@@ -210,7 +168,8 @@ void http_api::list_nodes(const http_call_ptr& call) {
   std::vector<net::api::node_line> lines;
   for (const auto& one : node_.options.nodes)
     if (names_loopback(one.client))
-      lines.push_back({one.name, "ws://" + one.client});
+      lines.push_back(
+        {one.name, (one.tls.wanted() ? "wss://" : "ws://") + one.client});
   const auto& asked = call->request();
   const bool proxied = !asked.header("x-forwarded-for").empty()
                        || !asked.header("forwarded").empty();

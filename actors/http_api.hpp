@@ -3,6 +3,7 @@
 #include "actors/http_call.hpp"
 #include "actors/messages.hpp"
 #include "actors/shard_context.hpp"
+#include "net/api_json.hpp"
 #include "net/client_info.hpp"
 #include "net/http_message.hpp"
 
@@ -33,12 +34,31 @@ private:
   void authenticate(const http_call_ptr& call, const route& where);
 
   // Everything else (http_api.cpp)
-  void login(const http_call_ptr& call);
   void list_nodes(const http_call_ptr& call);
   void profile(const http_call_ptr& call);
   void list_devices(const http_call_ptr& call);
   void change_one_device(const http_call_ptr& call);
   void not_in_this_version(const http_call_ptr& call);
+
+  // Who is who (http_api_identity.cpp)
+  /// A token that a login has proved good; empty in other modes than jwt.
+  struct login_token {
+    std::string text{};
+    core::wall_ms expires = 0;
+  };
+  void login(const http_call_ptr& call);
+  void login_with_token(const http_call_ptr& call,
+                        net::api::login_request body);
+  void finish_login(const http_call_ptr& call, const std::string& device,
+                    login_token token);
+  void hand_out_key(const http_call_ptr& call, const std::string& device,
+                    const login_token& token, bool is_new);
+  void list_keys(const http_call_ptr& call);
+  void revoke_keys(const http_call_ptr& call);
+  void sync_contacts(const http_call_ptr& call);
+  bool refuse_in_cluster(http_call& call) const;
+  void list_blocks(const http_call_ptr& call);
+  void change_block(const http_call_ptr& call);
 
   // Messages (http_api_messages.cpp)
   void post_messages(const http_call_ptr& call);

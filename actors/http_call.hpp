@@ -24,6 +24,9 @@ public:
   /// The authenticated user; empty until then.
   std::string user;
 
+  /// The hash of the access key that it showed; empty where it showed none.
+  std::string key;
+
   const net::http_request& request() const noexcept {
     return *request_;
   }

@@ -210,6 +210,14 @@ struct change_device {
   bool from_peer = false;
 };
 
+/// http_api -> router -> delivery, if there is one: PUT and DELETE /blocks. It
+/// is stored already.
+struct set_block {
+  std::string user;
+  std::string sender;
+  bool blocked = true;
+};
+
 /// admin -> router -> delivery: GET /users/{id}. `answer` runs on the
 /// delivery's shard.
 struct inspect_user {
@@ -258,6 +266,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::resends_merged)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::list_pending)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::change_device)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::set_block)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::inspect_user)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::end_deliveries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::user_offline)

@@ -100,6 +100,15 @@ void router_actor::on_expired(messages_expired& what) {
   tell(found->second.delivery, std::move(what));
 }
 
+void router_actor::on_block(set_block& what) {
+  // One that starts later finds it on disk.
+  const auto found = table_.find(what.user);
+  if (found == table_.end())
+    return;
+  ++found->second.forwarded;
+  tell(found->second.delivery, std::move(what));
+}
+
 caf::behavior router_actor::make_behavior() {
   auto alone = caf::message_handler{
     [this](submit& batch) { route(batch); },
@@ -111,6 +120,7 @@ caf::behavior router_actor::make_behavior() {
     [this](change_device& what) { direct(what.user, what); },
     [this](inspect_user& what) { direct(what.user, what); },
     [this](messages_expired& what) { on_expired(what); },
+    [this](set_block& what) { on_block(what); },
     [this](end_deliveries& what) { on_end(what); },
   };
   return alone.or_else(cluster_behavior());

@@ -76,6 +76,7 @@ private:
   void route_here(submit& batch);
   void on_idle(const mailbox_idle& idle);
   void on_expired(messages_expired& what);
+  void on_block(set_block& what);
   void on_end(end_deliveries& what);
   void finish_ending();
 

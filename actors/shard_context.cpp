@@ -13,6 +13,9 @@ namespace {
 /// shard, whatever the number of shards of this start.
 constexpr std::uint32_t shards_max = 256;
 
+/// Under which storage answers changes of rows; no actor has it.
+constexpr auto rows_owner = ~std::uint64_t{0};
+
 std::uint64_t wall_now() {
   return static_cast<std::uint64_t>(
     std::chrono::duration_cast<core::milliseconds>(
@@ -68,6 +71,12 @@ void shard_context::store_here(std::uint64_t owner, storage::operation what) {
   gathered_.push_back({home.index(), owner, std::move(what)});
 }
 
+void shard_context::change_row(storage::operation what,
+                               std::function<void(bool)> done) {
+  row_changes_.push_back(std::move(done));
+  store_here(rows_owner, std::move(what));
+}
+
 void shard_context::flush_soon() {
   if (!std::exchange(flush_due_, true))
     home.flush_at_end(*this);
@@ -101,6 +110,12 @@ void shard_context::hand_out(std::vector<storage::completion> batch) {
   // mailbox's side by side.
   for (std::size_t i = 0; i < batch.size();) {
     const auto owner = batch[i].owner;
+    if (owner == rows_owner) {
+      const auto done = std::move(row_changes_.front());
+      row_changes_.pop_front();
+      done(batch[i++].result == storage::outcome::done);
+      continue;
+    }
     storage_done done;
     for (; i < batch.size() && batch[i].owner == owner; ++i)
       done.items.push_back(batch[i]);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/identity.hpp"
 #include "actors/messages.hpp"
 #include "actors/scheduler.hpp"
 #include "core/dedupe_window.hpp"
@@ -13,6 +14,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +44,7 @@ struct node_context {
   std::string name{}; ///< of this node, as in cluster.toml
   /// Behind all serverIds; links carry it and hear the peers'.
   core::node_clock clock{};
+  identity_services identity{options.limits};
 
   /// The shard on which a user's delivery actor runs.
   shard_context& shard_of(std::string_view user) const;
@@ -87,6 +91,10 @@ public:
   /// Queues an operation for this node's storage alone.
   void store_here(std::uint64_t owner, storage::operation what);
 
+  /// Changes a row of a user in this node's storage; `done` hears, in this
+  /// order and on this thread, whether it is durable.
+  void change_row(storage::operation what, std::function<void(bool)> done);
+
   /// Hands completions to the actors that wait for them.
   void completed(std::vector<storage::completion> batch);
 
@@ -109,6 +117,7 @@ private:
 
   std::vector<storage::request> gathered_;
   bool flush_due_ = false;
+  std::deque<std::function<void(bool)>> row_changes_; ///< not answered yet
 };
 
 /// Sends from the shard's thread without a detour through CAF's scheduler.

@@ -90,6 +90,10 @@ struct limit_options {
   std::size_t output_bytes = 1 * MiB;         ///< per connection
   std::size_t unconfirmed = 256;              ///< read, not yet confirmed
   std::size_t control_frames_per_second = 20; ///< above: close 4029
+  double login_rate = 0.2;      ///< logins a second, per address and per name
+  double login_burst = 20;      ///< logins at once
+  double contacts_rate = 2;     ///< names asked for a second, per user
+  double contacts_burst = 2000; ///< names at once
 };
 
 enum class auth_mode : std::uint8_t { none, jwt, accesskey };
@@ -99,6 +103,40 @@ struct auth_options {
   auth_mode mode = auth_mode::none;
   std::vector<std::string> allowed_origins;
   std::string admin_token_file; ///< empty: `admin.token` in the node's data
+
+  // mode jwt: one of the two files
+  std::string key_file;  ///< a secret (HS256), or a public key in PEM
+  std::string jwks_file; ///< a JWKS; read again when it changes
+  std::string issuer;    ///< empty: any
+  std::string audience;  ///< empty: any
+  milliseconds leeway{30'000};
+
+  // mode accesskey
+  milliseconds accesskey_ttl{90LL * 24 * 3600 * 1000}; ///< 0: for ever
+  std::size_t accesskeys_per_user = 32;
+};
+
+/// `[auth.login]`: who is asked whether a login is right.
+struct login_options {
+  std::string provider = "none"; ///< or "file", "webhook", "firebase"
+  std::string users_file;        ///< file: lines NAME:HASH, as of crypt(3)
+  std::string webhook_url;
+  std::string webhook_secret_file; ///< signs what is asked; empty: unsigned
+  milliseconds webhook_timeout{5000};
+  std::string firebase_project;
+  std::string jwks_file;                   ///< firebase: Google's keys
+  std::string user_claim = "phone_number"; ///< firebase: names the user
+};
+
+/// `[node.tls]`
+struct node_tls_options {
+  std::string certificate; ///< chain in PEM; empty: no TLS
+  std::string key;
+  bool admin = false; ///< the admin address too
+
+  bool wanted() const noexcept {
+    return !certificate.empty() || !key.empty();
+  }
 };
 
 /// `[runtime]`
@@ -119,6 +157,7 @@ struct node_options {
   std::string admin = "127.0.0.1:9080";
   std::string peer = "127.0.0.1:7080";
   std::string data;
+  node_tls_options tls;
 };
 
 /// All of cluster.toml.
@@ -131,6 +170,7 @@ struct cluster_options {
   replication_options replication;
   limit_options limits;
   auth_options auth;
+  login_options login;
   runtime_options runtime;
 };
 

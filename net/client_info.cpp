@@ -60,22 +60,26 @@ credentials find_credentials(const http_request& request,
     out.bearer = authorization.substr(bearer.size());
   out.user = request.header("user");
   out.accesskey = request.header("accesskey");
-  if (out.bearer.empty() && out.user.empty())
+  // Where names are believed, a key alone says nothing.
+  const auto shows = [&out, mode] {
+    return !out.bearer.empty() || !out.user.empty()
+           || (mode != core::auth_mode::none && !out.accesskey.empty());
+  };
+  if (!shows())
     out.bearer = request.param("access_token");
   if (out.user.empty() && mode == core::auth_mode::none)
     out.user = request.param("user");
-  if (out.user.empty() && out.bearer.empty()) {
+  if (!shows()) {
     out.user = cookie(request, "user");
     out.accesskey = cookie(request, "accesskey");
   }
   return out;
 }
 
-void trusting_authenticator::check(
-  const credentials& shown,
-  std::function<void(std::optional<std::string>)> answer) {
+void trusting_authenticator::check(const credentials& shown, shard&,
+                                   std::function<void(proof)> answer) {
   if (core::is_valid_user(shown.user))
-    answer(shown.user);
+    answer(proven{shown.user});
   else
     answer(std::nullopt);
 }

@@ -12,6 +12,8 @@
 
 namespace vartalap::net {
 
+class shard;
+
 /// What acknowledges a message on a connection (protocol.md, section 3).
 enum class client_ack_mode : std::uint8_t {
   explicit_only, ///< client_ack=true
@@ -27,6 +29,8 @@ struct client_info {
   enum encoding encoding = encoding::json_v2;
   client_ack_mode client_ack = client_ack_mode::explicit_only;
   bool wants_ack = false;
+  core::wall_ms expires = 0; ///< of its credential; 0: never
+  std::string key{};         ///< hash of its access key; empty: none
 };
 
 /// What a client showed to prove who it is; empty where it showed nothing.
@@ -34,7 +38,20 @@ struct credentials {
   std::string bearer;    ///< Authorization: Bearer, or access_token
   std::string user;      ///< header, query (mode none) or cookie
   std::string accesskey; ///< header or cookie
+
+  /// The token or key, wherever it was.
+  const std::string& secret() const noexcept {
+    return bearer.empty() ? accesskey : bearer;
+  }
 };
+
+/// Who a client is, as its credentials have proved.
+struct proven {
+  std::string user;
+  core::wall_ms expires = 0; ///< when that ends; 0: never
+  std::string key{};         ///< hash of the access key; empty: none was shown
+};
+using proof = std::optional<proven>;
 
 /// The first credential found, in the order of protocol.md, section 3.
 credentials find_credentials(const http_request& request, core::auth_mode mode);
@@ -44,9 +61,10 @@ class authenticator {
 public:
   virtual ~authenticator() = default;
 
-  /// Answers once, on the calling thread's shard; nothing for "not proven".
-  virtual void check(const credentials& shown,
-                     std::function<void(std::optional<std::string>)> answer)
+  /// Answers once, on the thread of `home`, which calls; nothing for "not
+  /// proven".
+  virtual void check(const credentials& shown, shard& home,
+                     std::function<void(proof)> answer)
     = 0;
 
   virtual core::auth_mode mode() const noexcept = 0;
@@ -55,8 +73,8 @@ public:
 /// `auth.mode = "none"`: the user is who the client says. Loopback only.
 class trusting_authenticator final : public authenticator {
 public:
-  void check(const credentials& shown,
-             std::function<void(std::optional<std::string>)> answer) override;
+  void check(const credentials& shown, shard& home,
+             std::function<void(proof)> answer) override;
   core::auth_mode mode() const noexcept override {
     return core::auth_mode::none;
   }

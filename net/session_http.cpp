@@ -177,17 +177,19 @@ void session::upgrade() {
     return answer(http_error(400, "bad_frame", problem));
   client->remote = request.remote;
   state_ = state::answering;
-  from_.who().check(find_credentials(request, from_.who().mode()),
+  from_.who().check(find_credentials(request, from_.who().mode()), home_,
                     [self = shared_from_this(), info = std::move(*client),
-                     subprotocol](std::optional<std::string> user) mutable {
+                     subprotocol](proof who) mutable {
                       if (self->state_ != state::answering)
                         return;
-                      if (!user)
+                      if (!who)
                         return self->answer(http_error(
                           401, "forbidden",
                           "no valid credential: see \"Credentials\" in "
                           "docs/protocol.md"));
-                      info.user = std::move(*user);
+                      info.user = std::move(who->user);
+                      info.expires = who->expires;
+                      info.key = std::move(who->key);
                       auto& to = self->from_.to().home_of(info, self->home_);
                       if (&to == &self->home_)
                         self->accept_upgrade(std::move(info), subprotocol);

@@ -95,6 +95,11 @@ token_verifier::verify(std::string_view token, core::wall_ms now) const {
   if (!rules_.audience.empty()
       && !names_audience(member(claims, "aud"), rules_.audience))
     return "it is for somebody else";
+  if (!rules_.true_claim.empty()) {
+    const auto* is = member(claims, rules_.true_claim.c_str());
+    if (is == nullptr || !is->IsTrue())
+      return rules_.true_claim + " is not true";
+  }
   const auto* user = member(claims, rules_.user_claim.c_str());
   if (user == nullptr || !user->IsString()
       || !core::is_valid_user(text_of(*user)))

@@ -16,6 +16,7 @@ struct token_rules {
   std::string issuer{};   ///< `iss` must be this; empty: any or none
   std::string audience{}; ///< `aud` must be or hold this; empty: any or none
   std::string user_claim = "sub";    ///< names the user
+  std::string true_claim{};          ///< must be true; empty: none
   core::milliseconds leeway{30'000}; ///< that clocks may differ
 };
 

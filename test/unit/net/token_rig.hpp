@@ -110,6 +110,22 @@ private:
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
 };
 
+/// HMAC-SHA256 of a text, in hex.
+inline std::string hmac_hex(const std::string& secret,
+                            const std::string& text) {
+  const std::vector<unsigned char> bytes(text.begin(), text.end());
+  std::vector<unsigned char> out(EVP_MAX_MD_SIZE);
+  unsigned size = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       bytes.data(), bytes.size(), out.data(), &size);
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += "0123456789abcdef"[out[i] >> 4U];
+    hex += "0123456789abcdef"[out[i] & 15U];
+  }
+  return hex;
+}
+
 /// HS256, whatever the header says.
 inline std::string hmac_token(const std::string& secret,
                               const std::string& header,

@@ -243,6 +243,20 @@ TEST_CASE("token_verifier takes the user from the claim that it is told") {
   CHECK(of(R"({"sub":"u1","exp":1700000600})").empty());
 }
 
+TEST_CASE("token_verifier wants a claim to be true where it is told") {
+  token_rules rules;
+  rules.user_claim = "email";
+  rules.true_claim = "email_verified";
+  const auto claims = [](const std::string& verified) {
+    return R"({"email":"a@example.org","exp":1700000600)" + verified + "}";
+  };
+  CHECK(takes(rules, claims(R"(,"email_verified":true)")));
+  for (const auto* bad :
+       {"", R"(,"email_verified":false)", R"(,"email_verified":"true")",
+        R"(,"email_verified":1)"})
+    CHECK_FALSE(takes(rules, claims(bad)));
+}
+
 TEST_CASE("token_verifier forgets the keys that were replaced") {
   token_verifier by({}, token_keys::from_jwks(in_set({rsa().jwk("a")}), "j"));
   const auto old = rsa().token(head("RS256", R"(,"kid":"a")"), good);

@@ -1,8 +1,8 @@
 #include "runtime/admin.hpp"
 
 #include "core/ids.hpp"
+#include "net/access_key.hpp"
 
-#include <openssl/crypto.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
@@ -69,13 +69,19 @@ net::http_response plain(unsigned status, std::string body) {
   return out;
 }
 
+net::http_response no_token() {
+  return net::http_error(401, "forbidden",
+                         "send the token of auth.admin_token_file as "
+                         "Authorization: Bearer TOKEN");
+}
+
 } // namespace
 
 admin_gateway::admin_gateway(actors::node_context& node,
                              process_metrics& metrics, std::string token,
-                             admin_hooks hooks)
+                             admin_hooks hooks, bool is_local)
   : node_(node), metrics_(metrics), token_(std::move(token)),
-    hooks_(std::move(hooks)) {
+    hooks_(std::move(hooks)), is_local_(is_local) {
 }
 
 void admin_gateway::websocket_opened(const std::shared_ptr<net::session>&,
@@ -102,6 +108,9 @@ void admin_gateway::http(std::shared_ptr<net::http_request> request,
     out.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return reply(std::move(out));
   }
+  if (path.size() > users.size() && path.starts_with(users) && !is_local_
+      && !shows_token(*request))
+    return reply(no_token());
   if (path.size() > users.size() && path.starts_with(users))
     return inspect(path.substr(users.size()), home, std::move(reply));
   reply(net::http_error(404, "bad_frame",
@@ -139,15 +148,16 @@ net::http_response admin_gateway::cluster() const {
   return out;
 }
 
+bool admin_gateway::shows_token(const net::http_request& request) const {
+  const auto shown = net::find_credentials(request, core::auth_mode::jwt);
+  return net::equal_in_constant_time(shown.bearer, token_);
+}
+
 net::http_response admin_gateway::change(const net::http_request& request) {
   if (request.method != "POST")
     return net::http_error(405, "bad_frame", "POST it");
-  const auto shown = net::find_credentials(request, core::auth_mode::jwt);
-  if (shown.bearer.size() != token_.size()
-      || CRYPTO_memcmp(shown.bearer.data(), token_.data(), token_.size()) != 0)
-    return net::http_error(401, "forbidden",
-                           "send the token of auth.admin_token_file as "
-                           "Authorization: Bearer TOKEN");
+  if (!shows_token(request))
+    return no_token();
   net::http_response out;
   out.body = "{}";
   if (request.path == "/cluster/reload") {

@@ -27,8 +27,10 @@ struct admin_hooks {
 /// shard of its own, so that it answers while the others are busy.
 class admin_gateway final : public net::gateway {
 public:
+  /// @param is_local Only this machine reaches the address; elsewhere users
+  ///                 are shown to whoever has the token alone.
   admin_gateway(actors::node_context& node, process_metrics& metrics,
-                std::string token, admin_hooks hooks);
+                std::string token, admin_hooks hooks, bool is_local);
 
   bool serves_websockets() const noexcept override {
     return false;
@@ -42,6 +44,7 @@ private:
   net::http_response readiness() const;
   void inspect(const std::string& user, net::shard& home,
                net::http_reply reply);
+  bool shows_token(const net::http_request& request) const;
   net::http_response change(const net::http_request& request);
   net::http_response cluster() const;
 
@@ -49,6 +52,7 @@ private:
   process_metrics& metrics_;
   std::string token_;
   admin_hooks hooks_;
+  bool is_local_;
 };
 
 } // namespace vartalap::runtime

@@ -23,6 +23,13 @@ int run_check(const check_request& request, std::ostream& out,
         << (count == 1 ? " error\n" : " errors\n");
     return 2;
   }
+  if (request.look_at_files) {
+    const auto problems = request.look_at_files(result.options);
+    for (const auto& problem : problems)
+      err << problem << '\n';
+    if (!problems.empty())
+      return 2;
+  }
   for (const auto& node : result.options.nodes) {
     const auto host = read_host_facts(node.data);
     for (const auto& warning : host_warnings(host, result.options))

@@ -1,7 +1,11 @@
 #pragma once
 
+#include "core/options.hpp"
+
+#include <functional>
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace vartalap::runtime {
 
@@ -9,6 +13,9 @@ namespace vartalap::runtime {
 struct check_request {
   std::string config = "cluster.toml";
   bool defaults = false; ///< print the complete default file instead
+  /// What is wrong with files that the configuration names; may be unset.
+  std::function<std::vector<std::string>(const core::cluster_options&)>
+    look_at_files{};
 };
 
 /// `vartalap check`: validates a configuration, and this machine for it.

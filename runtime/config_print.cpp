@@ -30,6 +30,10 @@ table.
 - Where a range says `0: no limit`, 0 switches the limit off.
 )";
 
+bool is_of_node(std::string_view section) {
+  return section == "node" || section.starts_with("node.");
+}
+
 /// Breaks a comment into lines of at most 80 columns, each after `prefix`.
 void wrap(std::ostream& out, const std::string& text, std::string_view prefix) {
   std::istringstream words(text);
@@ -85,8 +89,8 @@ std::string default_config() {
   for (const auto& section : config_sections()) {
     out << '\n';
     wrap(out, std::string(section.comment), "# ");
-    if (section.name == "node") {
-      out << "[[node]]\n";
+    if (is_of_node(section.name)) {
+      out << (section.name == "node" ? "[[node]]\n" : "[node.tls]\n");
       print_keys(out, section.name, node_settings(), example_node());
     } else {
       out << '[' << section.name << "]\n";
@@ -101,11 +105,11 @@ std::string configuration_page() {
   std::ostringstream out;
   out << page_head;
   for (const auto& section : config_sections()) {
-    const bool node = section.name == "node";
-    out << "\n## " << (node ? "[[" : "[") << section.name << (node ? "]]" : "]")
-        << "\n\n"
+    const bool twice = section.name == "node";
+    out << "\n## " << (twice ? "[[" : "[") << section.name
+        << (twice ? "]]" : "]") << "\n\n"
         << section.comment << "\n\n";
-    if (node)
+    if (is_of_node(section.name))
       print_rows(out, section.name, node_settings(), example_node());
     else
       print_rows(out, section.name, cluster_settings(),
@@ -116,7 +120,7 @@ std::string configuration_page() {
   for (const auto& key : later_keys())
     out << (key.path == later_keys().front().path ? " " : ", ") << '`'
         << key.path << '`';
-  out << ", `auth.mode` other than `\"none\"`.\n";
+  out << ".\n";
   return out.str();
 }
 

@@ -42,4 +42,7 @@ private:
 void check_relations(const core::cluster_options& options,
                      config_report& report);
 
+/// The part of it that is about [auth] and [auth.…].
+void check_auth(const core::cluster_options& options, config_report& report);
+
 } // namespace vartalap::runtime

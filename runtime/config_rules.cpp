@@ -77,9 +77,10 @@ void check_limits(const core::cluster_options& options, config_report& report) {
                "is less than 1, so with a message_rate nobody could send",
                "set it to at least 1");
   for (const auto& proxy : limits.trusted_proxies)
-    if (!is_ip_address(proxy))
-      report.add("limits.trusted_proxies", "\"" + proxy + "\" is no IP address",
-                 "write addresses such as \"10.0.0.5\", without port or mask");
+    if (!is_network(proxy))
+      report.add("limits.trusted_proxies",
+                 "\"" + proxy + "\" is no IP address and no network",
+                 "write \"10.0.0.5\" or \"10.0.0.0/8\", without a port");
 }
 
 void check_replication(const core::cluster_options& options,
@@ -100,23 +101,6 @@ void check_replication(const core::cluster_options& options,
                  + " copies cannot be reached with replicas = "
                  + std::to_string(replication.replicas),
                "set min_copies to at most replicas + 1");
-}
-
-/// "https://chat.example.org" or "http://127.0.0.1:3000": no path behind it.
-bool is_origin(const std::string& text) {
-  const auto scheme = text.starts_with("https://")  ? std::size_t{8}
-                      : text.starts_with("http://") ? std::size_t{7}
-                                                    : std::string::npos;
-  return scheme != std::string::npos && text.size() > scheme
-         && text.find_first_of("/ *?#@", scheme) == std::string::npos;
-}
-
-void check_auth(const core::cluster_options& options, config_report& report) {
-  for (const auto& origin : options.auth.allowed_origins)
-    if (!is_origin(origin))
-      report.add("auth.allowed_origins", "\"" + origin + "\" is no origin",
-                 "write scheme, host and port only, such as "
-                 "\"https://chat.example.org\"");
 }
 
 /// Two listeners that cannot both be opened.
@@ -148,6 +132,7 @@ public:
     const auto client = check_address(node.client, key + ".client");
     const auto admin = check_address(node.admin, key + ".admin");
     check_address(node.peer, key + ".peer");
+    check_tls(node.tls, key + ".tls");
     if (client && !is_loopback(client->host)
         && options_.auth.mode == core::auth_mode::none)
       report_.add(key + ".client",
@@ -176,6 +161,14 @@ private:
     else if (!names_.insert(node.name).second)
       report_.add(key + ".name", "\"" + node.name + "\" is taken already",
                   "give each node its own name");
+  }
+
+  void check_tls(const core::node_tls_options& tls, const std::string& key) {
+    if (tls.certificate.empty() != tls.key.empty())
+      report_.add(key, "needs certificate and key", "add the other one");
+    else if (tls.admin && !tls.wanted())
+      report_.add(key + ".admin", "needs certificate and key",
+                  "add them, or remove it");
   }
 
   std::optional<socket_address> check_address(const std::string& text,

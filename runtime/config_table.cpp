@@ -209,7 +209,8 @@ void add_limits(std::vector<cluster_setting>& out) {
     "max_connections_per_address", &o::max_connections_per_address,
     count(0, 10'000'000, unlimited), "Client connections from one IP address.")(
     "trusted_proxies", &o::trusted_proxies, plain(value_kind::list),
-    "IP addresses of proxies whose X-Forwarded-For is believed.")(
+    "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: IP "
+    "addresses or networks, e.g. \"10.0.0.0/8\".")(
     "devices_per_user", &o::devices_per_user, count(0, 16, "16, the most"),
     "Devices of one user; each must acknowledge each message.")(
     "handshake_timeout", &o::handshake_timeout, duration(10'000, 10 * minute),
@@ -241,21 +242,77 @@ void add_limits(std::vector<cluster_setting>& out) {
     "from it pauses.")(
     "control_frames_per_second", &o::control_frames_per_second,
     count(0, 1'000'000, unlimited),
-    "Control frames of one connection; above, it is closed with 4029.");
+    "Control frames of one connection; above, it is closed with 4029.")(
+    "login_rate", &o::login_rate, rate(0, 1'000'000, unlimited),
+    "Logins a second from one address, and for one name; above, 429. Not where "
+    "auth.mode is none.")("login_burst", &o::login_burst, rate(1, 1'000'000),
+                          "Logins at once from one address, and for one name.")(
+    "contacts_rate", &o::contacts_rate, rate(0, 1'000'000, unlimited),
+    "Names a second that a user may look up in the contact book; above, 429.")(
+    "contacts_burst", &o::contacts_burst, rate(1000, 10'000'000),
+    "Names that a user may look up at once; one request has 1000 at most.");
 }
 
 void add_auth(std::vector<cluster_setting>& out) {
   using o = core::auth_options;
   rows_of<o>{out, "auth", &cluster_options::auth}(
-    "mode", &o::mode, choice({"none"}, {"jwt", "accesskey"}),
+    "mode", &o::mode, choice({"none", "jwt", "accesskey"}),
     "none: a client is the user that it says it is; only for listeners on "
-    "loopback.")(
+    "loopback. jwt: it is whom its token names, signed by your own service. "
+    "accesskey: it logs in, and gets a key.")(
     "allowed_origins", &o::allowed_origins, plain(value_kind::list),
     "Web pages that may open connections besides the listener's own, e.g. "
     "\"https://chat.example.org\".")(
     "admin_token_file", &o::admin_token_file, plain(value_kind::path),
     "File with the token of administration calls that change something. "
-    "Empty: admin.token in the node's data, made at the first start.");
+    "Empty: admin.token in the node's data, made at the first start.")(
+    "key_file", &o::key_file, plain(value_kind::path),
+    "jwt: the key that tokens are verified with. A public key in PEM (RSA: "
+    "RS256, Ed25519: EdDSA), or a secret of at least 32 bytes (HS256) that "
+    "only "
+    "its owner may read. Read again when it changes.")(
+    "jwks_file", &o::jwks_file, plain(value_kind::path),
+    "jwt: in place of key_file, a JWKS with several keys, told apart by kid. "
+    "Read again when it changes.")("issuer", &o::issuer,
+                                   plain(value_kind::text),
+                                   "jwt: what `iss` must be. Empty: anything.")(
+    "audience", &o::audience, plain(value_kind::text),
+    "jwt: what `aud` must be or hold. Empty: anything.")(
+    "leeway", &o::leeway, duration(0, 10 * minute),
+    "jwt: how far the clocks of this machine and of whoever signs may be "
+    "apart.")("accesskey_ttl", &o::accesskey_ttl,
+              duration(0, 3650 * day, "for ever"),
+              "accesskey: how long a key is good.")(
+    "accesskeys_per_user", &o::accesskeys_per_user, count(1, 1000),
+    "accesskey: keys of one user; a login beyond them ends the oldest.");
+}
+
+void add_login(std::vector<cluster_setting>& out) {
+  using o = core::login_options;
+  rows_of<o>{out, "auth.login", &cluster_options::login}(
+    "provider", &o::provider, choice({"none", "file", "webhook", "firebase"}),
+    "Who says whether a login is right. file: a file of names and password "
+    "hashes. webhook: a service of yours. firebase: ID tokens of a Firebase "
+    "project.")("users_file", &o::users_file, plain(value_kind::path),
+                "file: lines NAME:HASH, as `vartalap passwd NAME` prints them. "
+                "Read again when it changes.")(
+    "webhook_url", &o::webhook_url, plain(value_kind::text),
+    "webhook: gets POST {username, token}, and answers 200 {username} for yes, "
+    "401 or 403 for no.")(
+    "webhook_secret_file", &o::webhook_secret_file, plain(value_kind::path),
+    "webhook: a secret with which each question is signed (HMAC-SHA256 in "
+    "X-Vartalap-Signature). Empty: unsigned.")(
+    "webhook_timeout", &o::webhook_timeout, duration(100'000, minute),
+    "webhook: without an answer by then, the login is answered 503.")(
+    "firebase_project", &o::firebase_project, plain(value_kind::text),
+    "firebase: the project's id.")(
+    "jwks_file", &o::jwks_file, plain(value_kind::path),
+    "firebase: Google's keys, a JWKS; docs/security.md says where from. Read "
+    "again when it changes: they do every few days, so a timer has to fetch "
+    "them.")(
+    "user_claim", &o::user_claim, plain(value_kind::text),
+    "firebase: what in the ID token must be the user's name: phone_number, "
+    "email or sub.");
 }
 
 void add_runtime(std::vector<cluster_setting>& out) {
@@ -296,6 +353,21 @@ node_setting node_row(std::string key, std::string core::node_options::*field,
           }};
 }
 
+template <class Field>
+node_setting tls_row(std::string key, Field core::node_tls_options::*field,
+                     value_rule rule, std::string comment) {
+  return {"node.tls",
+          std::move(key),
+          std::move(rule),
+          std::move(comment),
+          [field](const core::node_options& node) {
+            return to_value(node.tls.*field);
+          },
+          [field](core::node_options& node, const setting_value& value) {
+            from_value(node.tls.*field, value);
+          }};
+}
+
 std::vector<cluster_setting> make_cluster_settings() {
   std::vector<cluster_setting> out;
   out.push_back(
@@ -311,6 +383,7 @@ std::vector<cluster_setting> make_cluster_settings() {
   add_replication(out);
   add_limits(out);
   add_auth(out);
+  add_login(out);
   add_runtime(out);
   return out;
 }
@@ -324,6 +397,7 @@ const std::vector<cluster_setting>& cluster_settings() {
 
 const std::vector<node_setting>& node_settings() {
   using o = core::node_options;
+  using tls = core::node_tls_options;
   static const std::vector<node_setting> table{
     node_row("name", &o::name, value_kind::text,
              "Name of the node: 1 to 64 of A-Z a-z 0-9 . _ -"),
@@ -336,6 +410,15 @@ const std::vector<node_setting>& node_settings() {
              "there where the file has one node."),
     node_row("data", &o::data, value_kind::path,
              "Folder of the node's messages, on a local disk."),
+    tls_row("certificate", &tls::certificate, plain(value_kind::path),
+            "Certificate and those between it and its authority, in PEM: with "
+            "it the client address speaks wss and https. Read again at "
+            "SIGHUP."),
+    tls_row("key", &tls::key, plain(value_kind::path),
+            "The certificate's private key, readable by its owner alone. Read "
+            "again at SIGHUP."),
+    tls_row("admin", &tls::admin, plain(value_kind::flag),
+            "The admin address speaks https too."),
   };
   return table;
 }
@@ -345,11 +428,13 @@ const std::vector<section_text>& config_sections() {
     {"cluster", "The cluster as a whole."},
     {"cluster.tls", "How several nodes prove to each other who they are."},
     {"node", "One block for each node, the same in the files of all."},
+    {"node.tls", "TLS of a node's listeners; below its [[node]]."},
     {"delivery", "From a sender to every device of the recipient."},
     {"storage", "What is on disk, and how safely."},
     {"replication", "Copies on other nodes."},
     {"limits", "Bounds, so that nothing grows without one."},
     {"auth", "Who may connect."},
+    {"auth.login", "Where auth.mode is accesskey: who may log in."},
     {"runtime", "The process."},
   };
   return sections;
@@ -357,10 +442,7 @@ const std::vector<section_text>& config_sections() {
 
 const std::vector<later_key>& later_keys() {
   static const std::vector<later_key> keys{
-    {"node.tls", "remove it and let a proxy on this machine end TLS"},
     {"push", "remove it: no notifications are sent to providers"},
-    {"auth.key_file", "remove it and use mode = \"none\" on loopback"},
-    {"auth.jwks_file", "remove it and use mode = \"none\" on loopback"},
   };
   return keys;
 }

@@ -86,6 +86,24 @@ void warn_of_data(const host_facts& host, std::vector<std::string>& out) {
                   + "; make room, or move data");
 }
 
+/// What is allowed, and seldom meant.
+void warn_of_identity(const core::cluster_options& options,
+                      std::vector<std::string>& out) {
+  const auto mode = options.auth.mode;
+  if (mode == core::auth_mode::accesskey && options.nodes.size() > 1)
+    out.emplace_back("access keys are known to the node that issued them "
+                     "alone, so a client must come back to it; "
+                     "auth.mode = \"jwt\" works on every node");
+  for (const auto& node : options.nodes) {
+    std::string problem;
+    const auto at = parse_address(node.client, problem);
+    if (at && !is_loopback(at->host) && !node.tls.wanted())
+      out.push_back("clients of " + node.client
+                    + " show their credentials in the clear: add [node.tls], "
+                      "or let a proxy on this machine end TLS");
+  }
+}
+
 } // namespace
 
 host_facts read_host_facts(const std::string& data) {
@@ -137,6 +155,7 @@ std::vector<std::string> host_warnings(const host_facts& host,
                   + ", less than the map of " + bytes(options.storage.max_bytes)
                   + ": ulimit -v unlimited, or lower storage.max_bytes");
   warn_of_data(host, out);
+  warn_of_identity(options, out);
   return out;
 }
 

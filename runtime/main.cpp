@@ -6,7 +6,10 @@
 #include "runtime/cluster_commands.hpp"
 #include "runtime/dump.hpp"
 #include "runtime/node.hpp"
+#include "runtime/node_auth.hpp"
+#include "runtime/passwd.hpp"
 #include "runtime/serve.hpp"
+#include "runtime/token_command.hpp"
 #include "runtime/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -38,6 +41,18 @@ int run(int argc, char** argv) {
     ->capture_default_str();
   check_cmd->add_flag("--defaults", check.defaults,
                       "Print every key with its default and a comment");
+
+  check.look_at_files = runtime::auth_file_problems;
+
+  runtime::token_request token;
+  auto* token_cmd = app.add_subcommand(
+    "token", "Print a token for a user, where auth.mode is \"jwt\"");
+  runtime::add_token_options(*token_cmd, token);
+
+  std::string new_user;
+  auto* passwd_cmd = app.add_subcommand(
+    "passwd", "Read a password; print a line for auth.login.users_file");
+  passwd_cmd->add_option("USER", new_user, "Whose password it is")->required();
 
   runtime::cluster_request cluster;
   auto* cluster_cmd = app.add_subcommand(
@@ -109,6 +124,10 @@ int run(int argc, char** argv) {
     return runtime::run_serve(serve);
   if (check_cmd->parsed())
     return runtime::run_check(check, std::cout, std::cerr);
+  if (token_cmd->parsed())
+    return runtime::run_token(token, std::cout, std::cerr);
+  if (passwd_cmd->parsed())
+    return runtime::run_passwd(new_user, std::cin, std::cout, std::cerr);
   if (init_cmd->parsed())
     return runtime::run_certs_init(certs);
   if (node_cmd->parsed())

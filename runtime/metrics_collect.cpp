@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -78,6 +79,10 @@ static_assert(sizeof(status_type)
                 == (store_fields.size() + 1) * sizeof(std::uint64_t),
               "store_status has a field that no metric shows");
 
+double number(const std::atomic<std::uint64_t>& n) {
+  return static_cast<double>(n.load(std::memory_order_relaxed));
+}
+
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec)
          + static_cast<double>(time.tv_usec) / 1e6;
@@ -135,6 +140,42 @@ void publish(process_metrics& metrics, const storage::store_status& status) {
     else
       metrics.set(each.name, value);
   }
+}
+
+void publish(process_metrics& into, const net::listener_counters& c) {
+  into.set("connections", number(c.connections));
+  into.set_total("connections_total", number(c.accepted));
+  into.set_total("connections_upgraded_total", number(c.upgraded));
+  into.set_total("http_requests_total", number(c.http_requests));
+  into.set_total("connections_refused_total", number(c.refused_address),
+                 R"(reason="address")");
+  into.set_total("connections_refused_total", number(c.refused_total),
+                 R"(reason="total")");
+  into.set_total("connections_refused_total", number(c.out_of_files),
+                 R"(reason="files")");
+  for (std::size_t i = 0; i < c.closed.size(); ++i)
+    into.set_total("connections_closed_total", number(c.closed[i]),
+                   "code=\"" + std::to_string(net::counted_close_codes[i])
+                     + "\"");
+  into.set_total("frames_total", number(c.frames_in), R"(direction="in")");
+  into.set_total("frames_total", number(c.frames_out), R"(direction="out")");
+  into.set_total("limit_hits_total", number(c.slow_consumers),
+                 R"(limit="output_bytes")");
+  into.set_total("limit_hits_total", number(c.floods),
+                 R"(limit="control_frames_per_second")");
+  into.set_total("limit_hits_total", number(c.timeouts), R"(limit="timeouts")");
+}
+
+void publish(process_metrics& into, net::shard& shard) {
+  const auto label = "shard=\"" + std::to_string(shard.index()) + "\"";
+  auto& turning = shard.counters();
+  const auto lag = turning.lag_max_us.exchange(0);
+  into.observe("loop_lag_seconds", static_cast<double>(lag) / 1e6, label);
+  into.set_total("shard_turns_total", number(turning.turns), label);
+  into.set_total("shard_events_total", number(turning.events), label);
+  into.set_total("shard_busy_seconds_total", number(turning.busy_us) / 1e6,
+                 label);
+  into.set("shard_shares_thread", turning.shares.load() ? 1 : 0, label);
 }
 
 void publish_process(process_metrics& metrics) {

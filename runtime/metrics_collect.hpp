@@ -1,6 +1,8 @@
 #pragma once
 
 #include "core/counters.hpp"
+#include "net/listener.hpp"
+#include "net/shard.hpp"
 #include "runtime/metrics.hpp"
 #include "storage/store.hpp"
 
@@ -19,6 +21,13 @@ void publish(process_metrics& metrics, const core::connection_counters& sum);
 
 /// Shows the state of the store as `storage_*`.
 void publish(process_metrics& metrics, const storage::store_status& status);
+
+/// Shows what the clients' port has counted.
+void publish(process_metrics& metrics, const net::listener_counters& counters);
+
+/// Shows how busy a shard's thread is, and begins to look for its longest lag
+/// anew.
+void publish(process_metrics& metrics, net::shard& shard);
 
 /// Shows memory, open files and CPU of this process. Reads /proc/self; where
 /// that cannot be read, the values stay as they were.

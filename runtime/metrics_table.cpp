@@ -71,7 +71,11 @@ std::vector<metric_row> make_rows() {
     {"limit_hits_total", counter, "limit",
      "How often a limit took effect: message_rate, unconfirmed, output_bytes "
      "(write_timeout too), control_frames_per_second, timeouts (handshake and "
-     "silence). Others are in connections_refused and error_frames."},
+     "silence), login_rate, contacts_rate. Others are in connections_refused "
+     "and error_frames."},
+
+    {"logins_total", counter, "result",
+     "Logins that a provider or a token decided: yes, no, unavailable."},
 
     // Messages: the sum over all shards.
     {"mailbox_received_total", counter, "",

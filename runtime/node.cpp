@@ -2,6 +2,7 @@
 
 #include "actors/notifier_actor.hpp"
 #include "actors/router_actor.hpp"
+#include "net/address.hpp"
 #include "runtime/admin.hpp"
 #include "runtime/admin_token.hpp"
 #include "runtime/cluster_json.hpp"
@@ -10,6 +11,7 @@
 #include "runtime/config.hpp"
 #include "runtime/host_facts.hpp"
 #include "runtime/metrics_collect.hpp"
+#include "runtime/node_auth.hpp"
 #include "runtime/node_cluster.hpp"
 #include "runtime/node_parts.hpp"
 #include "runtime/reload_signal.hpp"
@@ -118,12 +120,13 @@ private:
   net::worker_pool workers_;
   actors::rate_limits rates_;
   net::static_files files_;
-  net::trusting_authenticator who_;
+  reload_signal reload_{log_};
   actors::node_context context_;
+  node_auth auth_;
+  std::unique_ptr<net::tls_context> tls_; ///< null: in the clear
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<node_cluster> cluster_; ///< null where it is alone
-  reload_signal reload_{log_};
   std::unique_ptr<actors::client_gateway> gateway_;
   std::unique_ptr<admin_gateway> admin_;
   std::unique_ptr<net::listener> clients_;
@@ -151,6 +154,12 @@ pointers(const std::vector<std::unique_ptr<net::shard>>& shards) {
   return out;
 }
 
+std::unique_ptr<net::tls_context> make_tls(const core::node_tls_options& tls) {
+  return tls.wanted()
+           ? std::make_unique<net::tls_context>(tls.certificate, tls.key)
+           : nullptr;
+}
+
 core::limit_options limits_of_admin(core::limit_options limits) {
   // A scraper is no client: its connections are few, and it may be slow.
   limits.max_connections = 64;
@@ -175,7 +184,8 @@ node::impl::impl(core::cluster_options options, const std::string& name,
     files_(find_web_folder(options_.runtime.web)), context_{options_, *store_,
                                                             workers_, log_,
                                                             rates_,   {},
-                                                            {},       {}} {
+                                                            {},       {}},
+    auth_(context_, reload_), tls_(make_tls(me_.tls)) {
   client_auth_.allowed_origins = cluster_origins(options_);
   context_.name = me_.name;
   start_actors();
@@ -210,6 +220,8 @@ void node::impl::start_actors() {
   context_.notifier = system_->spawn<actors::notifier_actor>(
     log_, store_->raised_offline(raised_max));
   events_.connect(context_);
+  if (tls_)
+    reload_.add("the certificates of node.tls", [this] { tls_->reload(); });
   if (is_one_of_several)
     cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
   if (cluster_)
@@ -224,10 +236,10 @@ void node::impl::start_actors() {
 
 void node::impl::start_ports() {
   gateway_ = std::make_unique<actors::client_gateway>(*system_, context_,
-                                                      files_, who_);
-  clients_ = std::make_unique<net::listener>(pointers(shards_), me_.client,
-                                             options_.limits, client_auth_,
-                                             who_, *gateway_, log_);
+                                                      files_, auth_.who());
+  clients_ = std::make_unique<net::listener>(
+    pointers(shards_), me_.client, options_.limits, client_auth_, auth_.who(),
+    *gateway_, log_, tls_.get());
   admin_hooks hooks;
   hooks.ready = [this] { return why_not_ready(); };
   if (cluster_)
@@ -237,10 +249,14 @@ void node::impl::start_ports() {
     hooks.reload
       = [this] { return cluster_->reload(load_config(config_file_)); };
   admin_ = std::make_unique<admin_gateway>(
-    context_, metrics_, load_admin_token(me_, options_.auth), std::move(hooks));
+    context_, metrics_, load_admin_token(me_, options_.auth), std::move(hooks),
+    net::parse_address(me_.admin)
+      .value_or(net::socket_address{})
+      .is_loopback());
   admins_ = std::make_unique<net::listener>(
     std::vector<net::shard*>{&admin_shard_}, me_.admin, admin_limits_,
-    options_.auth, who_, *admin_, log_);
+    options_.auth, auth_.who(), *admin_, log_,
+    me_.tls.admin ? tls_.get() : nullptr);
   metrics_.add_collector([this](process_metrics& into) { collect(into); });
   admin_thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "admin");
@@ -300,45 +316,13 @@ void node::impl::collect(process_metrics& into) {
       [&into](const auto& tunnel) { publish(into, tunnel); });
   }
   publish_process(into);
+  auth_.publish(into);
   into.set("ready", why_not_ready().empty() ? 1 : 0);
   into.set("shards", static_cast<double>(shards_.size()));
   into.set("build_info", 1, "version=\"" + std::string(version) + "\"");
-  auto& c = clients_->counters();
-  const auto number = [](const std::atomic<std::uint64_t>& n) {
-    return static_cast<double>(n.load(std::memory_order_relaxed));
-  };
-  into.set("connections", number(c.connections));
-  into.set_total("connections_total", number(c.accepted));
-  into.set_total("connections_upgraded_total", number(c.upgraded));
-  into.set_total("http_requests_total", number(c.http_requests));
-  into.set_total("connections_refused_total", number(c.refused_address),
-                 R"(reason="address")");
-  into.set_total("connections_refused_total", number(c.refused_total),
-                 R"(reason="total")");
-  into.set_total("connections_refused_total", number(c.out_of_files),
-                 R"(reason="files")");
-  for (std::size_t i = 0; i < c.closed.size(); ++i)
-    into.set_total("connections_closed_total", number(c.closed[i]),
-                   "code=\"" + std::to_string(net::counted_close_codes[i])
-                     + "\"");
-  into.set_total("frames_total", number(c.frames_in), R"(direction="in")");
-  into.set_total("frames_total", number(c.frames_out), R"(direction="out")");
-  into.set_total("limit_hits_total", number(c.slow_consumers),
-                 R"(limit="output_bytes")");
-  into.set_total("limit_hits_total", number(c.floods),
-                 R"(limit="control_frames_per_second")");
-  into.set_total("limit_hits_total", number(c.timeouts), R"(limit="timeouts")");
-  for (auto& one : shards_) {
-    const auto label = "shard=\"" + std::to_string(one->index()) + "\"";
-    auto& turning = one->counters();
-    const auto lag = turning.lag_max_us.exchange(0);
-    into.observe("loop_lag_seconds", static_cast<double>(lag) / 1e6, label);
-    into.set_total("shard_turns_total", number(turning.turns), label);
-    into.set_total("shard_events_total", number(turning.events), label);
-    into.set_total("shard_busy_seconds_total", number(turning.busy_us) / 1e6,
-                   label);
-    into.set("shard_shares_thread", turning.shares.load() ? 1 : 0, label);
-  }
+  publish(into, clients_->counters());
+  for (auto& one : shards_)
+    publish(into, *one);
 }
 
 node_end node::impl::serve() {

@@ -30,8 +30,8 @@ public:
 
   /// Serves until SIGTERM or SIGINT, then closes in order: no new
   /// connections, 1001 to clients, everything pending stored. A second signal
-  /// ends the process at once. SIGHUP reads the certificates of other nodes
-  /// again. Those signals must be blocked in all threads.
+  /// ends the process at once. SIGHUP reads again what can be
+  /// (`reload_signal`). Those signals must be blocked in all threads.
   node_end serve();
 
 private:

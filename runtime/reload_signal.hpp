@@ -10,7 +10,8 @@
 
 namespace vartalap::runtime {
 
-/// SIGHUP: what a node can read again while it runs, each a hook. The log tells
+/// What a node can read again while it runs, each a hook: all of it at SIGHUP,
+/// what names a file also within a second of that file's change. The log tells
 /// what became of each. The signal must be blocked in all threads; between
 /// construction and `start` it waits.
 class reload_signal {
@@ -28,7 +29,8 @@ public:
   /// Hooks run in the order in which they were added; one that fails does not
   /// keep the next from running. Before `start`.
   /// @param what What it reads, for the log: "the certificates of cluster.tls".
-  void add(std::string what, hook again);
+  /// @param watched A file; `again` runs when it changes, too. Empty: none.
+  void add(std::string what, hook again, std::string watched = {});
 
   /// Starts to wait for the signal.
   void start();
@@ -40,10 +42,16 @@ private:
   struct entry {
     std::string what;
     hook again;
+    std::string watched;
+    std::string seen; ///< the state of that file when it was last read
   };
 
+  static std::string state_of(const std::string& file);
+  bool watches_any() const noexcept;
   void run();
-  void reload();
+  void reload_all();
+  void reload_changed();
+  void reload(entry& which, const std::string& why);
 
   core::log_port& log_;
   std::vector<entry> hooks_;

@@ -45,9 +45,11 @@ std::vector<report_line> startup_report(const startup_facts& facts,
       + facts.node.name + " (" + facts.node_uuid + ", start "
       + std::to_string(facts.incarnation) + "), configured by "
       + facts.config_file);
-  say("clients: ws://" + facts.node.client + "/v1.0/wss/ and http://"
-      + facts.node.client);
-  say("administration: http://" + facts.node.admin
+  const std::string secure = facts.node.tls.wanted() ? "s" : "";
+  say("clients: ws" + secure + "://" + facts.node.client + "/v1.0/wss/ and http"
+      + secure + "://" + facts.node.client);
+  say(std::string("administration: http") + (facts.node.tls.admin ? "s" : "")
+      + "://" + facts.node.admin
       + "/ (metrics, healthz, readyz); calls that change something need the "
         "token in "
       + facts.admin_token_file);
@@ -66,7 +68,8 @@ std::vector<report_line> startup_report(const startup_facts& facts,
     warn("no browser client: set runtime.web to the folder web of the source "
          "tree");
   else
-    say("browser client: http://" + facts.node.client + "/ from " + facts.web);
+    say("browser client: http" + secure + "://" + facts.node.client + "/ from "
+        + facts.web);
   if (options.auth.mode == core::auth_mode::none)
     warn("auth.mode is \"none\": a client is the user that it says it is; "
          "only this machine can reach the listener");

@@ -139,6 +139,20 @@ bool is_ip_address(const std::string& host) {
          || inet_pton(AF_INET6, host.c_str(), &buffer) == 1;
 }
 
+bool is_network(const std::string& text) {
+  const auto slash = text.find('/');
+  const auto host = text.substr(0, slash);
+  if (!is_ip_address(host))
+    return false;
+  if (slash == std::string::npos)
+    return true;
+  unsigned bits = 0;
+  const auto* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data() + slash + 1, end, bits);
+  return error == std::errc{} && at == end
+         && bits <= (host.find(':') == std::string::npos ? 32U : 128U);
+}
+
 bool is_loopback(const std::string& host) {
   if (host == "localhost")
     return true;

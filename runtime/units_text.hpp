@@ -43,6 +43,9 @@ std::string format_address(const socket_address& address);
 /// True for an IPv4 or IPv6 address literal.
 bool is_ip_address(const std::string& host);
 
+/// True for an address, or a network: "10.0.0.0/8".
+bool is_network(const std::string& text);
+
 /// True where only this machine can reach the host: 127.0.0.0/8, ::1,
 /// localhost.
 bool is_loopback(const std::string& host);

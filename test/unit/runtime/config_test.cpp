@@ -213,9 +213,76 @@ TEST_CASE("config refuses values that contradict each other") {
 TEST_CASE("config refuses what is not in this version") {
   const std::string later = "not in this version";
   CHECK(contains(complaint("[push]\nx = 1\n" + node), later));
-  CHECK(contains(complaint("[auth]\nmode = \"jwt\"\n" + node), later));
-  CHECK(contains(complaint("[auth]\nmode = \"accesskey\"\n" + node), later));
-  CHECK(contains(complaint(node + "[node.tls]\ncertificate = \"c\"\n"), later));
+}
+
+TEST_CASE("config wants the key of tokens in one place, and for tokens only") {
+  const std::string jwt = "[auth]\nmode = \"jwt\"\n";
+  CHECK(contains(complaint(jwt + node), "needs the key"));
+  CHECK(
+    contains(complaint(jwt + "key_file = \"k\"\njwks_file = \"j\"\n" + node),
+             "not used beside jwks_file"));
+  CHECK(parse(jwt + "key_file = \"k\"\n" + node).ok());
+  CHECK(
+    parse(jwt + "jwks_file = \"j\"\nissuer = \"i\"\naudience = \"a\"\n" + node)
+      .ok());
+  for (const auto* key : {"key_file", "jwks_file", "issuer", "audience"})
+    CHECK(
+      contains(complaint("[auth]\n" + std::string(key) + " = \"x\"\n" + node),
+               "used by mode = \"jwt\" only"));
+  // Who is known may come from anywhere.
+  CHECK(parse(jwt + "key_file = \"k\"\n" + node + "client = \"0.0.0.0:8080\"\n")
+          .ok());
+}
+
+TEST_CASE("config wants somebody who checks logins, and what he needs") {
+  const std::string keys = "[auth]\nmode = \"accesskey\"\n";
+  const auto with = [&](const std::string& login) {
+    return keys + "[auth.login]\n" + login + node;
+  };
+  CHECK(contains(complaint(keys + node), "needs somebody who checks logins"));
+  CHECK(contains(complaint("[auth.login]\nprovider = \"file\"\nusers_file = "
+                           "\"u\"\n"
+                           + node),
+                 "is asked where auth.mode"));
+  CHECK(contains(complaint(with("provider = \"file\"\n")), "needs users_file"));
+  CHECK(parse(with("provider = \"file\"\nusers_file = \"u\"\n")).ok());
+  CHECK(contains(complaint(with("provider = \"file\"\nusers_file = \"u\"\n"
+                                "jwks_file = \"j\"\n")),
+                 "used by provider = \"firebase\" only"));
+  const std::string hook = "provider = \"webhook\"\nwebhook_url = ";
+  CHECK(contains(complaint(with(hook + "\"http://id.example/x\"\n")),
+                 "in the clear"));
+  CHECK(parse(with(hook + "\"https://id.example/x\"\n")).ok());
+  CHECK(parse(with(hook + "\"http://127.0.0.1:9/x\"\n")).ok());
+  const std::string firebase
+    = "provider = \"firebase\"\nfirebase_project = \"p\"\n";
+  CHECK(contains(complaint(with(firebase)), "needs jwks_file"));
+  CHECK(parse(with(firebase + "jwks_file = \"j\"\n")).ok());
+}
+
+TEST_CASE("config wants certificate and key together") {
+  CHECK(contains(complaint(node + "[node.tls]\ncertificate = \"c\"\n"),
+                 "needs certificate and key"));
+  CHECK(contains(complaint(node + "[node.tls]\nadmin = true\n"),
+                 "needs certificate and key"));
+  const auto result = parse(
+    node + "[node.tls]\ncertificate = \"c\"\nkey = \"k\"\nadmin = true\n");
+  REQUIRE(result.ok());
+  CHECK(result.options.nodes.front().tls.wanted());
+  CHECK(result.options.nodes.front().tls.admin);
+}
+
+TEST_CASE("config takes addresses and networks for proxies") {
+  const auto of = [](const std::string& proxy) {
+    return parse("[limits]\ntrusted_proxies = [\"" + proxy + "\"]\n" + node)
+      .ok();
+  };
+  for (const auto* good :
+       {"10.0.0.5", "10.0.0.0/8", "0.0.0.0/0", "::1", "fd00::/8", "::1/128"})
+    CHECK(of(good));
+  for (const auto* bad : {"proxy", "10.0.0.5:80", "10.0.0.0/33", "::1/129",
+                          "10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1", "/8"})
+    CHECK_FALSE(of(bad));
 }
 
 TEST_CASE("config asks for a node with a name and a folder of its own") {

@@ -105,13 +105,19 @@ server_process::~server_process() {
 
 void server_process::write_config(const server_settings& settings) const {
   std::map<std::string, std::string> sections;
+  std::string of_node;
   for (const auto& [key, value] : settings) {
+    if (key.starts_with('[')) {
+      of_node += key + '\n' + value + '\n';
+      continue;
+    }
     const auto dot = key.find('.');
     sections[key.substr(0, dot)] += key.substr(dot + 1) + " = " + value + '\n';
   }
   std::ofstream out(folder_ + "/cluster.toml");
   out << "[[node]]\nname = \"n1\"\nclient = \"127.0.0.1:" << port_
-      << "\"\nadmin = \"127.0.0.1:" << admin_port_ << "\"\ndata = \"data\"\n";
+      << "\"\nadmin = \"127.0.0.1:" << admin_port_ << "\"\ndata = \"data\"\n"
+      << of_node;
   for (const auto& [name, lines] : sections)
     out << '[' << name << "]\n" << lines;
 }

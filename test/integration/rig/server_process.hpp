@@ -13,7 +13,8 @@
 
 namespace vartalap::integration {
 
-/// Keys of cluster.toml as "section.key", values as TOML text.
+/// Keys of cluster.toml as "section.key", values as TOML text; or a table of
+/// the node as "[node.tls]", with its lines.
 using server_settings = std::map<std::string, std::string>;
 
 /// A node of a cluster whose file somebody else has written.

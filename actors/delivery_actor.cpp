@@ -350,13 +350,15 @@ caf::behavior delivery_actor::make_behavior() {
     },
     [this](change_device& what) {
       ++handled_;
-      when_open([this, what] {
-        if (what.remove)
-          mailbox_.remove_device(what.device, context_.now(), context_.effects);
-        else
-          mailbox_.add_device(what.device, context_.now(), context_.effects);
-        carry_out();
-      });
+      when_open([this, what]() mutable { on_change(what); });
+    },
+    [this](look_for_push& what) {
+      ++handled_;
+      when_open([this, what]() mutable { on_push(what); });
+    },
+    [this](drop_push_target& what) {
+      ++handled_;
+      when_open([this, what] { on_push(what); });
     },
     [this](inspect_user& what) {
       ++handled_;

@@ -2,6 +2,7 @@
 
 #include "actors/messages.hpp"
 #include "actors/pinned_actor.hpp"
+#include "actors/push_messages.hpp"
 #include "actors/shard_context.hpp"
 #include "core/mailbox.hpp"
 #include "net/timer_wheel.hpp"
@@ -63,6 +64,12 @@ private:
   void on_end();
   void on_merge(storage::operation& what);
   void on_leave();
+
+  // delivery_push.cpp
+  void raise_event(const core::effect::notify_offline& what);
+  void on_push(look_for_push& what);
+  void on_push(const drop_push_target& what);
+  void on_change(change_device& what);
 
   /// Carries out what the mailbox decided, and arms its next timer.
   void carry_out();

@@ -86,8 +86,7 @@ void delivery_actor::notify(core::mailbox_effect& what) {
     if (auto* where = find(close->which))
       tell(where->connection, close_connection{close->which, close->reason});
   } else if (auto* offline = as<effect::notify_offline>(what)) {
-    tell(context_.node.notifier,
-         user_offline{mailbox_.user(), offline->pending});
+    raise_event(*offline);
   } else if (std::holds_alternative<effect::clear_offline>(what)) {
     tell(context_.node.notifier, user_online{mailbox_.user()});
   }

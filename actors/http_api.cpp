@@ -3,9 +3,11 @@
 #include "actors/refusals.hpp"
 #include "net/address.hpp"
 #include "net/api_json.hpp"
+#include "net/push_target_json.hpp"
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -54,7 +56,29 @@ bool names_loopback(std::string_view text) {
   return address && address->is_loopback() && address->port() != 0;
 }
 
+/// The platform that the device is to have afterwards; nothing: any.
+std::optional<core::push_platform> platform_of(const change_device& change) {
+  if (!change.push)
+    return std::nullopt;
+  return change.push->platform;
+}
+
+/// True where the device is reached over that platform.
+bool has_push(const core::mailbox::inspection& found, std::string_view device,
+              core::push_platform platform) {
+  return std::any_of(found.devices.begin(), found.devices.end(),
+                     [&](const auto& each) {
+                       return each.name == device && each.push == platform;
+                     });
+}
+
 } // namespace
+
+bool is_full(const core::mailbox::inspection& found, std::size_t limit) {
+  return found.devices.size() >= (limit == 0
+                                    ? core::devices_max
+                                    : std::min(limit, core::devices_max));
+}
 
 bool read_device(http_call& call, std::string& device) {
   device = call.request().param("device", "default");
@@ -196,7 +220,10 @@ void http_api::list_devices(const http_call_ptr& call) {
   ask.answer = [call](const core::mailbox::inspection& found) {
     std::vector<net::api::device_line> lines;
     for (const auto& one : found.devices)
-      lines.push_back({one.name, one.connected, one.last_seen});
+      lines.push_back({one.name, one.connected, one.last_seen,
+                       one.push == core::push_platform::none
+                         ? std::string_view{}
+                         : core::to_string(one.push)});
     call->home().post([call, lines = std::move(lines)] {
       call->answer(200, net::api::devices_body(lines));
     });
@@ -212,18 +239,33 @@ void http_api::change_one_device(const http_call_ptr& call) {
     return call->refuse(400, "bad_frame",
                         "a device's name is 1 to 64 of [A-Za-z0-9._-]");
   const bool remove = call->request().method == "DELETE";
+  change_device change{call->user, device, remove};
+  if (!remove) {
+    auto target = net::api::parse_push_target(call->request().body);
+    if (const auto* bad = std::get_if<net::api::refused>(&target))
+      return call->refuse(bad->status, core::to_string(bad->code), bad->why);
+    change.push = std::move(std::get<0>(target));
+  }
   call->wait();
   auto& shard = node_.shard_of(call->user);
-  tell(shard.router, change_device{call->user, device, remove});
   inspect_user ask{call->user, {}};
-  ask.answer = [call, device, remove](const core::mailbox::inspection& found) {
-    call->home().post([call, done = found.knows(device) != remove] {
-      if (done)
-        call->answer(200, "{\"status\":true}");
-      else
+  ask.answer = [call, device, remove, wanted = platform_of(change),
+                limit = node_.options.limits.devices_per_user](
+                 const core::mailbox::inspection& found) {
+    const bool is_kept = !wanted || has_push(found, device, *wanted);
+    const bool done = found.knows(device) != remove;
+    const bool full = !remove && is_full(found, limit);
+    call->home().post([call, done, full, is_kept] {
+      if (!done && full)
         refuse_device(*call);
+      else if (!done || !is_kept)
+        call->refuse(503, "unavailable",
+                     "the device could not be changed now: try again");
+      else
+        call->answer(200, "{\"status\":true}");
     });
   };
+  tell(shard.router, std::move(change));
   tell(shard.router, std::move(ask));
 }
 

@@ -47,9 +47,10 @@ private:
     core::wall_ms expires = 0;
   };
   void login(const http_call_ptr& call);
-  void login_with_token(const http_call_ptr& call,
-                        net::api::login_request body);
-  void finish_login(const http_call_ptr& call, const std::string& device,
+  void login_with_token(const http_call_ptr& call, net::api::login_request body,
+                        change_device change);
+  /// @param change Makes the device known, and says how it is woken.
+  void finish_login(const http_call_ptr& call, change_device change,
                     login_token token);
   void hand_out_key(const http_call_ptr& call, const std::string& device,
                     const login_token& token, bool is_new);
@@ -76,5 +77,10 @@ private:
 /// The query parameter `device`, or `default`. Refuses the call and returns
 /// false where it is not a device's name.
 bool read_device(http_call& call, std::string& device);
+
+/// True where the user may have no further device. What nobody could tell in
+/// time is nothing that is full.
+/// @param limit `limits.devices_per_user`; 0: as many as there can be.
+bool is_full(const core::mailbox::inspection& found, std::size_t limit);
 
 } // namespace vartalap::actors

@@ -4,6 +4,7 @@
 #include "actors/http_api.hpp"
 #include "net/api_identity_json.hpp"
 #include "net/api_json.hpp"
+#include "net/push_target_json.hpp"
 
 #include <sys/random.h>
 
@@ -81,11 +82,17 @@ void http_api::login(const http_call_ptr& call) {
   if (const auto* bad = std::get_if<net::api::refused>(&parsed))
     return call->refuse(bad->status, core::to_string(bad->code), bad->why);
   auto& body = std::get<net::api::login_request>(parsed);
+  auto target
+    = net::api::parse_notification_token(body.notification_token.value_or(""));
+  if (const auto* bad = std::get_if<net::api::refused>(&target))
+    return call->refuse(bad->status, core::to_string(bad->code), bad->why);
   if (body.auth_token.empty())
     body.auth_token = call->request().header("token");
   call->user = body.username;
+  change_device change{call->user, body.device_id};
+  change.push = std::move(std::get<0>(target));
   if (who_.mode() == core::auth_mode::none)
-    return finish_login(call, body.device_id, {});
+    return finish_login(call, std::move(change), {});
   // Before anybody is asked: guessing is what this is to slow down. Names in a
   // space of their own, so that none looks like an address.
   auto& rates = node_.identity.logins;
@@ -96,7 +103,7 @@ void http_api::login(const http_call_ptr& call) {
   if (wait > core::microseconds::zero())
     return refuse_rate(*call, wait, "too many logins: try again later");
   if (who_.mode() == core::auth_mode::jwt)
-    return login_with_token(call, std::move(body));
+    return login_with_token(call, std::move(body), std::move(change));
   if (node_.identity.login == nullptr)
     return call->refuse(501, "unavailable",
                         "no login provider is configured (auth.login)");
@@ -104,37 +111,38 @@ void http_api::login(const http_call_ptr& call) {
   login_question ask{body.username, std::move(body.auth_token)};
   node_.identity.login->ask(
     std::move(ask),
-    [this, call, device = std::move(body.device_id)](login_verdict verdict) {
-      call->home().post([this, call, device, verdict] {
+    [this, call, change = std::move(change)](login_verdict verdict) {
+      call->home().post([this, call, change, verdict] {
         count(node_.identity, verdict);
         if (verdict == login_verdict::no)
           return call->answer(401, "{}");
         if (verdict == login_verdict::unavailable)
           return call->refuse(503, "unavailable",
                               "nobody can check this login now: try it again");
-        finish_login(call, device, {});
+        finish_login(call, change, {});
       });
     });
 }
 
 void http_api::login_with_token(const http_call_ptr& call,
-                                net::api::login_request body) {
+                                net::api::login_request body,
+                                change_device change) {
   net::credentials shown;
   shown.bearer = body.auth_token;
   shown.user = body.username;
   who_.check(shown, call->home(),
-             [this, call, device = std::move(body.device_id),
+             [this, call, change = std::move(change),
               token = body.auth_token](net::proof who) {
                count(node_.identity,
                      who ? login_verdict::yes : login_verdict::no);
                if (!who)
                  return call->answer(401, "{}");
-               finish_login(call, device, {token, who->expires});
+               finish_login(call, change, {token, who->expires});
              });
 }
 
-void http_api::finish_login(const http_call_ptr& call,
-                            const std::string& device, login_token token) {
+void http_api::finish_login(const http_call_ptr& call, change_device change,
+                            login_token token) {
   call->wait();
   auto& shard = node_.shard_of(call->user);
   // One after the other to the same actor: what it was before, the device,
@@ -145,14 +153,22 @@ void http_api::finish_login(const http_call_ptr& call,
     *is_new = found.devices.empty() && found.pending == 0;
   };
   tell(shard.router, std::move(before));
-  tell(shard.router, change_device{call->user, device, false});
+  auto device = change.device;
+  tell(shard.router, std::move(change));
   inspect_user ask{call->user, {}};
-  ask.answer = [this, call, is_new, device, token = std::move(token)](
+  ask.answer = [this, call, is_new, device = std::move(device),
+                token = std::move(token),
+                limit = node_.options.limits.devices_per_user](
                  const core::mailbox::inspection& found) {
     call->home().post([this, call, device, token, is_new = *is_new,
-                       known = found.knows(device)] {
-      if (!known)
+                       known = found.knows(device),
+                       full = is_full(found, limit)] {
+      if (!known && full)
         return refuse_device(*call);
+      if (!known)
+        return call->refuse(
+          503, "unavailable",
+          "the device could not be registered now: try again");
       hand_out_key(call, device, token, is_new);
     });
   };

@@ -55,7 +55,9 @@ caf::message_handler link_actor::asking_behavior() {
     [this](list_pending& what) { ask(what); },
     [this](inspect_user& what) { ask(what); },
     [this](change_device& what) {
-      say(peer::change_device{what.user, what.device, what.remove});
+      say(peer::change_device{what.user, what.device, what.remove,
+                              what.push.has_value(),
+                              what.push.value_or(core::push_target{})});
     },
     [this](const attach_device& what) {
       const auto& where = what.where;

@@ -194,8 +194,10 @@ void link_actor::heard(peer::list& what) {
 }
 
 void link_actor::heard(peer::change_device& what) {
-  tell(router_of(what.user),
-       change_device{what.user, what.device, what.remove, true});
+  change_device change{what.user, what.device, what.remove, true};
+  if (what.sets_push)
+    change.push = std::move(what.push);
+  tell(router_of(what.user), std::move(change));
 }
 
 void link_actor::heard(peer::inspect& what) {

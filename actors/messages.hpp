@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/mailbox.hpp"
 #include "core/mailbox_effects.hpp"
+#include "core/push.hpp"
 #include "net/client_info.hpp"
 #include "storage/store.hpp"
 
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -208,6 +210,7 @@ struct change_device {
   std::string device;
   bool remove = false;
   bool from_peer = false;
+  std::optional<core::push_target> push{}; ///< replaces the device's
 };
 
 /// http_api -> router -> delivery, if there is one: PUT and DELETE /blocks. It
@@ -230,17 +233,6 @@ struct inspect_user {
 /// `done` on the shard's thread.
 struct end_deliveries {
   std::function<void()> done;
-};
-
-/// delivery -> notifier: wake the user's devices.
-struct user_offline {
-  std::string user;
-  std::uint64_t pending = 0;
-};
-
-/// delivery -> notifier: no longer.
-struct user_online {
-  std::string user;
 };
 
 } // namespace vartalap::actors
@@ -269,5 +261,3 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::change_device)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::set_block)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::inspect_user)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::end_deliveries)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::user_offline)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::user_online)

@@ -1,39 +1,73 @@
 #pragma once
 
 #include "actors/messages.hpp"
-#include "core/ports.hpp"
+#include "actors/pinned_actor.hpp"
+#include "actors/push_board.hpp"
+#include "actors/push_messages.hpp"
+#include "actors/shard_context.hpp"
+#include "core/push_queue.hpp"
+#include "net/push_sender.hpp"
+#include "net/timer_wheel.hpp"
 
-#include <caf/event_based_actor.hpp>
-
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace vartalap::actors {
 
-/// Hears of users whose messages wait while no device is connected, one event
-/// per user until a device comes back, and tells the provider. The provider
-/// of this version is the log: a line per event, without content.
-class notifier_actor final : public caf::event_based_actor {
+/// Wakes users whose messages wait while no device is connected: a shell
+/// around core::push_queue. Hears of offline events from the mailboxes, asks
+/// them again when the time has come, has net's sender send, has storage keep
+/// the progress, and reads from there what it does not have in memory.
+///
+/// Without a provider it tells the log, at level debug. One per node.
+class notifier_actor final : public pinned_actor, private net::timer_node {
 public:
   static constexpr const char* kind = "notifier";
 
-  /// @param raised Users whose event was on disk when the node started.
-  notifier_actor(caf::actor_config& config, core::log_port& log,
-                 std::vector<std::string> raised);
+  /// @param provider Null without a provider. Must be stopped before the actor
+  ///               system ends.
+  notifier_actor(caf::actor_config& config, shard_context& context,
+                 net::push_sender* provider, push_board& board);
 
   const char* name() const override {
     return kind;
   }
 
+  void on_exit() override;
+
 protected:
   caf::behavior make_behavior() override;
 
 private:
-  void notify(const std::string& user, std::uint64_t pending);
+  void on_offline(const user_offline& what);
+  void on_located(const push_located& what);
+  void on_answered(const push_answered& what);
+  void on_content(push_content& what);
+  void on_page(push_page_read& what);
+  void on_test(push_test& what);
+  void on_timer(core::mono_time now) override;
 
-  core::log_port& log_;
-  std::vector<std::string> raised_;
+  /// Carries out what the queue decided and arms the timer.
+  void carry_out();
+  void locate(const std::string& user);
+  void send(std::vector<core::push_step::send> sends);
+  void fetch_content(std::vector<core::push_step::send> sends);
+  void dispatch(core::push_step::send what, const std::string& frame);
+  void read_page();
+  void report(const core::push_step::send& what, const core::push_outcome& how);
+
+  shard_context& context_;
+  net::push_sender* sender_;
+  push_board& board_;
+  core::push_queue queue_;
+  core::push_actions actions_;
+  std::string next_page_; ///< where to read on
+  core::mono_time page_at_ = core::mono_time::max();
+  /// By platform: when an operator was last told.
+  std::array<core::mono_time, core::push_platforms> told_{};
 };
 
 } // namespace vartalap::actors

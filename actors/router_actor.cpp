@@ -119,6 +119,8 @@ caf::behavior router_actor::make_behavior() {
     [this](list_pending& what) { direct(what.user, what); },
     [this](change_device& what) { direct(what.user, what); },
     [this](inspect_user& what) { direct(what.user, what); },
+    [this](look_for_push& what) { on_push(what); },
+    [this](drop_push_target& what) { on_push(what); },
     [this](messages_expired& what) { on_expired(what); },
     [this](set_block& what) { on_block(what); },
     [this](end_deliveries& what) { on_end(what); },

@@ -4,6 +4,7 @@
 #include "actors/held_requests.hpp"
 #include "actors/messages.hpp"
 #include "actors/pinned_actor.hpp"
+#include "actors/push_messages.hpp"
 #include "actors/shard_context.hpp"
 #include "net/timer_wheel.hpp"
 
@@ -79,6 +80,11 @@ private:
   void on_block(set_block& what);
   void on_end(end_deliveries& what);
   void finish_ending();
+
+  // router_push.cpp
+  bool is_home_of(std::string_view user);
+  void on_push(look_for_push& what);
+  void on_push(drop_push_target& what);
 
   // router_cluster.cpp
   caf::message_handler cluster_behavior();

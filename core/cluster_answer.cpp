@@ -53,8 +53,12 @@ struct index {
 } // namespace
 
 bool is_newer(const device_record& a, const device_record& b) noexcept {
-  return std::tie(a.last_seen, a.cancelled_upto, a.gap_count)
-         > std::tie(b.last_seen, b.cancelled_upto, b.gap_count);
+  if (a.last_seen != b.last_seen)
+    return a.last_seen > b.last_seen;
+  if (a.push != b.push)
+    return is_newer(a.push.get(), b.push.get());
+  return std::tie(a.cancelled_upto, a.gap_count)
+         > std::tie(b.cancelled_upto, b.gap_count);
 }
 
 bool removal_order::operator()(const say::removal& a,

@@ -7,7 +7,8 @@
 namespace vartalap::core {
 
 /// Of two records of one device: whether `a` is the later. Later seen wins;
-/// of equally late ones the one with more cancelled.
+/// of equally late ones the one with the later push target, then the one with
+/// more cancelled.
 bool is_newer(const device_record& a, const device_record& b) noexcept;
 
 /// Whether the removal is of this message, of this device as it was then.

@@ -44,7 +44,7 @@ struct link_rules {
 class link_channel {
 public:
   static constexpr std::size_t header_bytes = 40;
-  static constexpr std::uint8_t version = 2;
+  static constexpr std::uint8_t version = 3;
 
   explicit link_channel(const link_rules& rules) noexcept : rules_(rules) {
   }

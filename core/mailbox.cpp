@@ -64,7 +64,11 @@ void mailbox::open(mailbox_snapshot snapshot, instant now) {
   for (auto& record : known) {
     auto& device = devices_.emplace_back();
     device.slot = static_cast<std::uint8_t>(devices_.size() - 1);
-    device.record = std::move(record);
+    device.record = {std::move(record.name), record.last_seen,
+                     record.cancelled_upto, record.gap_count};
+    if (const auto& push = record.push.get(); push != push_target{}) {
+      elsewhere().pushes[device.slot] = push;
+    }
   }
   std::sort(snapshot.pending.begin(), snapshot.pending.end(),
             [](auto& a, auto& b) { return a.serverid < b.serverid; });
@@ -75,7 +79,8 @@ void mailbox::open(mailbox_snapshot snapshot, instant now) {
   for (const auto& sender : snapshot.blocked) {
     block(sender, true);
   }
-  offline_raised_ = snapshot.offline_raised;
+  // An event of messages that have gone with it must not hide the next one.
+  offline_raised_ = snapshot.offline_raised && waking_ > 0;
   context_.counters.pending_at_open += entries_.size();
   context_.counters.pending += entries_.size();
 }
@@ -326,7 +331,7 @@ std::vector<device_record> mailbox::devices() const {
   std::vector<device_record> out;
   out.reserve(devices_.size());
   for (const auto& device : devices_) {
-    out.push_back(device.record);
+    out.push_back(record_of(device, elsewhere_.get()));
   }
   return out;
 }
@@ -338,6 +343,7 @@ mailbox::inspection mailbox::inspect() const {
     x.name = device.record.name;
     x.connected = device.connected();
     x.last_seen = device.record.last_seen;
+    x.push = push_of(device, elsewhere_.get()).platform;
     x.in_flight = device.flights.size();
     x.stuck = device.trouble ? device.trouble->stuck.size() : 0;
     for (const auto& entry : entries_.all()) {

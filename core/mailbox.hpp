@@ -78,6 +78,17 @@ public:
   void remove_device(std::string_view device, instant now,
                      mailbox_effects& out);
 
+  /// As `add_device`, and sets how it is woken: for messages that wait, too.
+  bool set_push_target(std::string_view device, push_platform platform,
+                       std::string token, instant now, mailbox_effects& out);
+
+  /// The provider says that this token is gone; another one stays.
+  void drop_push_target(std::string_view device, std::string_view token,
+                        instant now, mailbox_effects& out);
+
+  /// Whether the user is to be woken, and how; `all`: debtors or not.
+  push_view look_for_push(bool all = false) const;
+
   /// The device acknowledged this message; unknown ids are ignored.
   /// @returns True where it was pending for that device.
   bool ack(std::string_view device, server_id serverid, instant now,
@@ -178,16 +189,7 @@ public:
   }
 
 private:
-  /// How a message leaves the mailbox.
-  enum class ending : std::uint8_t {
-    acknowledged,
-    cancelled,
-    expired,
-    quarantined,
-    refused,
-    elsewhere, ///< another node removed it, from this disk too
-  };
-
+  using ending = message_ending;
   // mailbox.cpp
   mailbox_entry adopt(const pending_record& record, instant now);
   void acknowledge(mailbox_device& device, mailbox_entry& entry, instant now,
@@ -256,7 +258,7 @@ private:
   // mailbox_storage.cpp: storing, confirming, ending, memory.
   void store(mailbox_entry& entry, mailbox_effects& out);
   void store_what_is_due(instant now, mailbox_effects& out);
-  void raise_offline(mailbox_effects& out);
+  void raise_offline(mailbox_effects& out, bool is_stored = false);
   void clear_offline(mailbox_effects& out);
   void confirm(mailbox_entry& entry, durability reached, mailbox_effects& out);
   void finish(mailbox_entry& entry, ending how, instant now,

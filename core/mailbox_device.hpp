@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace vartalap::core {
@@ -54,7 +55,14 @@ struct connection_origin {
 /// One known device of a mailbox and, while it is connected, the state of
 /// its connection.
 struct mailbox_device {
-  device_record record;
+  /// Its `device_record` without the push target, which few have: that is in
+  /// `mailbox_elsewhere`.
+  struct kept_record {
+    std::string name;
+    wall_ms last_seen = 0;
+    server_id cancelled_upto;
+    std::uint64_t gap_count = 0;
+  } record;
   attachment_id connection = 0; ///< 0: away
   server_id cursor;             ///< first deliveries went up to here
   server_id rewound;            ///< where `cursor` was before it went back

@@ -14,7 +14,7 @@ constexpr wall_ms last_seen_grain = 3600ULL * 1000;
 
 constexpr milliseconds put_retry{1000};
 
-bool is_unseen_for(const device_record& record, milliseconds idle,
+bool is_unseen_for(const mailbox_device::kept_record& record, milliseconds idle,
                    instant now) noexcept {
   return now.wall > record.last_seen
          && now.wall - record.last_seen > static_cast<wall_ms>(idle.count());
@@ -207,6 +207,9 @@ void mailbox::forget_device(mailbox_device& device, instant now,
     context_.counters.stuck -= device.forget(entry.serverid);
     entry.acked &= static_cast<device_mask>(~bit);
   }
+  if (elsewhere_) {
+    elsewhere_->pushes.erase(device.slot); // the next one there is another
+  }
   devices_.erase(devices_.begin() + (&device - devices_.data()));
 }
 
@@ -233,7 +236,7 @@ void mailbox::cancel_idle_debts(instant now, mailbox_effects& out) {
 
 void mailbox::put_device(const mailbox_device& device, mailbox_effects& out) {
   ++operations_;
-  out.emplace_back(effect::put_device{device.record});
+  out.emplace_back(effect::put_device{record_of(device, elsewhere_.get())});
 }
 
 void mailbox::put_devices_again(instant now, mailbox_effects& out) {

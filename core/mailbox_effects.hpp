@@ -2,6 +2,7 @@
 
 #include "core/envelope.hpp"
 #include "core/error.hpp"
+#include "core/push.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,7 @@ struct device_record {
   wall_ms last_seen = 0;
   server_id cancelled_upto;    ///< debts up to here were cancelled
   std::uint64_t gap_count = 0; ///< messages it will be told it lost
+  kept_push_target push{};     ///< how it is woken
 
   friend bool operator==(const device_record&, const device_record&) = default;
 };
@@ -122,9 +124,11 @@ struct close {
   close_reason reason = close_reason::undelivered;
 };
 
-/// Wake the user's devices by push: `pending` messages wait.
+/// Wake the user's devices by push: `pending` messages wait. `stored`: a
+/// `store` before it carries the event; else it is to be stored by itself.
 struct notify_offline {
   std::uint64_t pending = 0;
+  bool stored = false;
 };
 
 /// A device connected: forget a raised offline event, on disk too.

@@ -22,6 +22,16 @@ enum class storage_tier : std::uint8_t {
   durable, ///< committed, or found on disk
 };
 
+/// How a message leaves the mailbox.
+enum class message_ending : std::uint8_t {
+  acknowledged,
+  cancelled,
+  expired,
+  quarantined,
+  refused,
+  elsewhere, ///< another node removed it, from this disk too
+};
+
 /// One bit per known device of the mailbox.
 using device_mask = std::uint16_t;
 

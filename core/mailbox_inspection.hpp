@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/push.hpp"
 #include "core/units.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct mailbox_inspection {
     std::uint64_t owes = 0;
     std::uint64_t in_flight = 0;
     std::uint64_t stuck = 0;
+    push_platform push = push_platform::none;
   };
   std::vector<device> devices;
   std::uint64_t pending = 0;

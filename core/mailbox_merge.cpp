@@ -118,7 +118,10 @@ bool mailbox::meet_twin(pending_record& late, instant now,
   const auto gone = twin->serverid;
   const auto is_stored = twin->tier != storage_tier::memory;
   remove_replaced(gone, out);
+  // Whoever is being woken for it is so for `late`: once, not again.
+  const auto was_raised = std::exchange(offline_raised_, false);
   finish(*twin, ending::elsewhere, now, out);
+  offline_raised_ = was_raised;
   --context_.counters.acknowledged; // it is not over
   if (is_stored) {
     ++operations_;
@@ -186,9 +189,16 @@ void mailbox::merge_device(const device_record& record, instant now,
     if (auto* added = make_known(record.name, now, out)) {
       added->record.cancelled_upto = record.cancelled_upto;
       added->record.gap_count = record.gap_count;
+      if (record.push.get().since != 0) {
+        elsewhere().pushes[added->slot] = record.push.get();
+        put_device(*added, out);
+      }
       store_debts(*added, out);
     }
     return;
+  }
+  if (is_newer(record.push.get(), push_of(*known, elsewhere_.get()))) {
+    elsewhere().pushes[known->slot] = record.push.get();
   }
   if (known->record.cancelled_upto < record.cancelled_upto) {
     known->record.cancelled_upto = record.cancelled_upto;

@@ -25,7 +25,7 @@ void mailbox::store(mailbox_entry& entry, mailbox_effects& out) {
   out.emplace_back(
     effect::store{entry.message, std::move(acked), entry.raised});
   if (entry.raised) {
-    raise_offline(out);
+    raise_offline(out, true);
   }
 }
 
@@ -47,13 +47,13 @@ void mailbox::store_what_is_due(instant now, mailbox_effects& out) {
 }
 
 // Wakes the user once, until a device connects or nothing is pending.
-void mailbox::raise_offline(mailbox_effects& out) {
+void mailbox::raise_offline(mailbox_effects& out, bool is_stored) {
   if (offline_raised_ || waking_ == 0 || any_connected() || leaving_) {
     return;
   }
   offline_raised_ = true;
   ++context_.counters.offline_events;
-  out.emplace_back(effect::notify_offline{entries_.size()});
+  out.emplace_back(effect::notify_offline{entries_.size(), is_stored});
 }
 
 void mailbox::clear_offline(mailbox_effects& out) {

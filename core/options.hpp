@@ -139,6 +139,54 @@ struct node_tls_options {
   }
 };
 
+/// `[push]` and its parts. A provider is on where its key is named.
+struct push_options {
+  bool content = false;     ///< send the newest message, not just a wake-up
+  milliseconds delay{1000}; ///< a device that is back by then is not woken
+  milliseconds restart_delay{30'000}; ///< the same after a restart
+  milliseconds timeout{10'000};       ///< of one attempt
+  milliseconds retry_first{5000};
+  milliseconds retry_max{15LL * 60 * 1000};
+  milliseconds give_up_after{24LL * 3600 * 1000};
+  milliseconds ttl{7LL * 24 * 3600 * 1000}; ///< how long a provider keeps it
+  std::size_t in_flight = 64;               ///< attempts at a time
+  std::size_t queue = 100'000; ///< users in memory; the others wait on disk
+  std::string ca_file;         ///< authorities of providers; empty: system's
+
+  std::string webhook_url;
+  std::string webhook_secret_file;
+
+  std::string fcm_account_file; ///< Google's service account, JSON
+  std::string fcm_url = "https://fcm.googleapis.com";
+
+  std::string webpush_key_file; ///< P-256 private key, PEM
+  std::string webpush_subject;  ///< "mailto:…" or "https://…"
+  bool webpush_private = false; ///< endpoints on private addresses, and http
+
+  std::string apns_key_file; ///< Apple's .p8
+  std::string apns_key_id;
+  std::string apns_team_id;
+  std::string apns_topic; ///< the app's bundle id
+  std::string apns_url = "https://api.push.apple.com";
+  std::string apns_alert = "New messages"; ///< empty: a silent push
+
+  bool has_webhook() const noexcept {
+    return !webhook_url.empty();
+  }
+  bool has_fcm() const noexcept {
+    return !fcm_account_file.empty();
+  }
+  bool has_webpush() const noexcept {
+    return !webpush_key_file.empty();
+  }
+  bool has_apns() const noexcept {
+    return !apns_key_file.empty();
+  }
+  bool is_used() const noexcept {
+    return has_webhook() || has_fcm() || has_webpush() || has_apns();
+  }
+};
+
 /// `[runtime]`
 struct runtime_options {
   unsigned shards = 0; ///< 0: one per core
@@ -170,6 +218,7 @@ struct cluster_options {
   replication_options replication;
   limit_options limits;
   auth_options auth;
+  push_options push;
   login_options login;
   runtime_options runtime;
 };

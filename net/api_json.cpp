@@ -310,6 +310,10 @@ std::string devices_body(std::span<const device_line> devices) {
     out += one.connected ? ",\"connected\":true" : ",\"connected\":false";
     out += ",\"lastSeen\":";
     json::append_uint(one.last_seen, out);
+    if (!one.push.empty()) {
+      out += ",\"push\":";
+      json::append_string(one.push, out);
+    }
     out += '}';
   }
   out += ']';

@@ -114,9 +114,10 @@ struct device_line {
   std::string name;
   bool connected = false;
   std::uint64_t last_seen = 0; ///< ms since the epoch
+  std::string_view push{};     ///< its push platform; empty: none
 };
 
-/// [{"device":…,"connected":…,"lastSeen":…},…]
+/// [{"device":…,"connected":…,"lastSeen":…,"push":…},…]
 std::string devices_body(std::span<const device_line> devices);
 
 } // namespace vartalap::net::api

@@ -113,6 +113,9 @@ constexpr bool is_known(core::effect::close_reason x) {
 constexpr bool is_known(core::node_phase x) {
   return x <= core::node_phase::draining;
 }
+constexpr bool is_known(core::push_platform x) {
+  return static_cast<std::size_t>(x) < core::push_platforms;
+}
 constexpr bool is_known(core::content_kind x) {
   return x <= core::content_kind::json;
 }
@@ -213,7 +216,8 @@ template <class T>
 bool decode(std::string_view bytes, T& into) {
   // What is announced is reserved: no more elements than there are bytes.
   const auto most = bytes.size();
-  // The deepest is a listing: message, kind, listing, devices, one, record.
+  // The deepest is a listing: message, kind, listing, devices, one, record,
+  // push target.
   const msgpack::unpack_limit limits(most, 0, most, most, 0, 10);
   try {
     std::size_t at = 0;

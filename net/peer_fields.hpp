@@ -38,7 +38,7 @@ auto fields(list& x, F&& f) {
 }
 template <class F>
 auto fields(change_device& x, F&& f) {
-  return f(x.user, x.device, x.remove);
+  return f(x.user, x.device, x.remove, x.sets_push, x.push);
 }
 template <class F>
 auto fields(inspect& x, F&& f) {
@@ -135,12 +135,25 @@ auto fields(meta_entry& x, F&& f) {
   return f(x.key, x.value, x.is_json);
 }
 template <class F>
+auto fields(push_target& x, F&& f) {
+  return f(x.platform, x.token, x.since);
+}
+template <class F>
+auto fields(kept_push_target& x, F&& f) {
+  // Written and read through a copy: most devices have none to point at.
+  auto all = x.get();
+  fields(all, f);
+  if (all != x.get())
+    x = std::move(all);
+}
+template <class F>
 auto fields(device_record& x, F&& f) {
-  return f(x.name, x.last_seen, x.cancelled_upto, x.gap_count);
+  return f(x.name, x.last_seen, x.cancelled_upto, x.gap_count, x.push);
 }
 template <class F>
 auto fields(mailbox::inspection::device& x, F&& f) {
-  return f(x.name, x.connected, x.last_seen, x.owes, x.in_flight, x.stuck);
+  return f(x.name, x.connected, x.last_seen, x.owes, x.in_flight, x.stuck,
+           x.push);
 }
 template <class F>
 auto fields(mailbox::inspection& x, F&& f) {

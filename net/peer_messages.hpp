@@ -91,6 +91,8 @@ struct change_device {
   std::string user;
   std::string device;
   bool remove = false;
+  bool sets_push = false; ///< `push` replaces the device's
+  core::push_target push{};
 };
 /// Answered by `inspected`.
 struct inspect {

@@ -1,5 +1,6 @@
 #include "runtime/admin.hpp"
 
+#include "actors/push_messages.hpp"
 #include "core/ids.hpp"
 #include "net/access_key.hpp"
 
@@ -61,6 +62,32 @@ std::string to_json(const std::string& user,
   return {buffer.GetString(), buffer.GetSize()};
 }
 
+std::string to_json(const std::string& user,
+                    const std::vector<actors::push_test_line>& lines) {
+  rapidjson::StringBuffer buffer;
+  json_writer json(buffer);
+  json.StartObject();
+  json.Key("user");
+  text(json, user);
+  json.Key("targets");
+  json.StartArray();
+  for (const auto& line : lines) {
+    json.StartObject();
+    json.Key("device");
+    text(json, line.device);
+    json.Key("provider");
+    text(json, core::to_string(line.platform));
+    json.Key("outcome");
+    text(json, core::to_string(line.how.what));
+    json.Key("why");
+    text(json, line.how.why);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
 net::http_response plain(unsigned status, std::string body) {
   net::http_response out;
   out.status = status;
@@ -95,6 +122,8 @@ void admin_gateway::http(std::shared_ptr<net::http_request> request,
   const auto& path = request->path;
   if (path == "/expiry/resume" || path == "/drain" || path == "/cluster/reload")
     return reply(change(*request));
+  if (path == "/push/test")
+    return test_push(*request, home, std::move(reply));
   if (request->method != "GET" && request->method != "HEAD")
     return reply(net::http_error(405, "bad_frame", "only GET here"));
   if (path == "/healthz")
@@ -153,11 +182,18 @@ bool admin_gateway::shows_token(const net::http_request& request) const {
   return net::equal_in_constant_time(shown.bearer, token_);
 }
 
-net::http_response admin_gateway::change(const net::http_request& request) {
+std::optional<net::http_response>
+admin_gateway::refuse(const net::http_request& request) const {
   if (request.method != "POST")
     return net::http_error(405, "bad_frame", "POST it");
   if (!shows_token(request))
     return no_token();
+  return std::nullopt;
+}
+
+net::http_response admin_gateway::change(const net::http_request& request) {
+  if (auto refused = refuse(request))
+    return std::move(*refused);
   net::http_response out;
   out.body = "{}";
   if (request.path == "/cluster/reload") {
@@ -175,6 +211,28 @@ net::http_response admin_gateway::change(const net::http_request& request) {
     node_.store.resume_expiry();
   }
   return out;
+}
+
+void admin_gateway::test_push(const net::http_request& request,
+                              net::shard& home, net::http_reply reply) {
+  if (auto refused = refuse(request))
+    return reply(std::move(*refused));
+  actors::push_test ask;
+  ask.user = request.param("user");
+  if (!core::is_valid_user(ask.user))
+    return reply(
+      net::http_error(400, "bad_frame", "name a user: /push/test?user=NAME"));
+  ask.answer = [&home, user = ask.user, reply = std::move(reply)](
+                 bool is_home, const std::vector<actors::push_test_line>& all) {
+    auto out = is_home ? net::http_response{}
+                       : net::http_error(409, "unavailable",
+                                         "another node is this user's home: "
+                                         "ask that one");
+    if (is_home)
+      out.body = to_json(user, all);
+    home.post([reply, out = std::move(out)] { reply(out); });
+  };
+  actors::tell(node_.notifier, std::move(ask));
 }
 
 } // namespace vartalap::runtime

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace vartalap::runtime {
@@ -22,9 +23,9 @@ struct admin_hooks {
 };
 
 /// The admin address: /metrics, /healthz, /readyz, GET /users/{id}, GET
-/// /cluster, and, with the token, POST /expiry/resume, /drain and
-/// /cluster/reload. Runs on a
-/// shard of its own, so that it answers while the others are busy.
+/// /cluster, and, with the token, POST /expiry/resume, /push/test, /drain and
+/// /cluster/reload. Runs on a shard of its own, so that it answers while the
+/// others are busy.
 class admin_gateway final : public net::gateway {
 public:
   /// @param is_local Only this machine reaches the address; elsewhere users
@@ -46,6 +47,11 @@ private:
                net::http_reply reply);
   bool shows_token(const net::http_request& request) const;
   net::http_response change(const net::http_request& request);
+  void test_push(const net::http_request& request, net::shard& home,
+                 net::http_reply reply);
+  /// Why the request may change nothing, or nothing.
+  std::optional<net::http_response>
+  refuse(const net::http_request& request) const;
   net::http_response cluster() const;
 
   actors::node_context& node_;

@@ -1,9 +1,11 @@
 #include "runtime/check.hpp"
 
+#include "net/push_keys.hpp"
 #include "runtime/config.hpp"
 #include "runtime/config_print.hpp"
 #include "runtime/host_facts.hpp"
 
+#include <exception>
 #include <ostream>
 
 namespace vartalap::runtime {
@@ -21,6 +23,12 @@ int run_check(const check_request& request, std::ostream& out,
     const auto count = result.problems.size();
     err << request.config << ": " << count
         << (count == 1 ? " error\n" : " errors\n");
+    return 2;
+  }
+  try {
+    net::load_push_keys(result.options.push);
+  } catch (const std::exception& problem) {
+    err << request.config << ": " << problem.what() << '\n';
     return 2;
   }
   if (request.look_at_files) {

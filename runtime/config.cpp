@@ -53,8 +53,6 @@ public:
     for (const auto& [key, value] : root) {
       const std::string name(key.str());
       place(name, key.source().begin);
-      if (refuse_later(name, {}, name))
-        continue;
       if (name == "node")
         read_nodes(value);
       else if (!is_section(name))
@@ -114,8 +112,6 @@ private:
       auto path = prefix;
       path.append(".").append(name);
       place(path, key.source().begin);
-      if (refuse_later(section, name, path))
-        continue;
       const auto inner = section + "." + name;
       if (const auto* table_in_it = value.as_table();
           table_in_it != nullptr && is_section(inner)) {
@@ -147,20 +143,6 @@ private:
       if (auto& text = std::get<std::string>(*checked.value); !text.empty())
         text = (folder_ / text).lexically_normal().string();
     setting.set(target, *checked.value);
-  }
-
-  /// @param key Empty for a section as a whole.
-  bool refuse_later(const std::string& section, const std::string& key,
-                    const std::string& shown) {
-    auto path = section;
-    if (!key.empty())
-      path.append(".").append(key);
-    for (const auto& later : later_keys())
-      if (later.path == path) {
-        report_.add(shown, "is not in this version", std::string(later.mend));
-        return true;
-      }
-    return false;
   }
 
   template <class Target>

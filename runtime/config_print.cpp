@@ -115,12 +115,6 @@ std::string configuration_page() {
       print_rows(out, section.name, cluster_settings(),
                  core::cluster_options{});
   }
-  out << "\n## Not in this version\n\n"
-         "These are refused, so that nobody relies on them:";
-  for (const auto& key : later_keys())
-    out << (key.path == later_keys().front().path ? " " : ", ") << '`'
-        << key.path << '`';
-  out << ".\n";
   return out.str();
 }
 

@@ -37,6 +37,9 @@ private:
   std::vector<config_problem> problems_;
 };
 
+/// The same of `[push]` and its parts.
+void check_push(const core::cluster_options& options, config_report& report);
+
 /// Checks what no single key shows: relations between values, nodes and their
 /// addresses, and what may be reached from where.
 void check_relations(const core::cluster_options& options,

@@ -296,6 +296,7 @@ void check_relations(const core::cluster_options& options,
   check_replication(options, report);
   check_limits(options, report);
   check_auth(options, report);
+  check_push(options, report);
   check_nodes(options, report);
 }
 

@@ -1,111 +1,10 @@
-#include "runtime/config_table.hpp"
+#include "runtime/config_rows.hpp"
 
-#include <chrono>
-#include <type_traits>
 #include <utility>
 
 namespace vartalap::runtime {
 
 namespace {
-
-using core::cluster_options;
-
-constexpr std::int64_t second = 1'000'000; // durations are microseconds here
-constexpr std::int64_t minute = 60 * second;
-constexpr std::int64_t day = 1440 * minute;
-constexpr std::int64_t kib = 1LL << 10;
-constexpr std::int64_t mib = 1LL << 20;
-constexpr std::int64_t gib = 1LL << 30;
-
-template <class T>
-setting_value to_value(const T& field) {
-  if constexpr (std::is_same_v<T, core::durability_mode>)
-    return std::string(field == core::durability_mode::strict ? "strict"
-                                                              : "relaxed");
-  else if constexpr (std::is_same_v<T, core::auth_mode>)
-    return std::string(field == core::auth_mode::none  ? "none"
-                       : field == core::auth_mode::jwt ? "jwt"
-                                                       : "accesskey");
-  else if constexpr (
-    std::is_same_v<T,
-                   core::milliseconds> || std::is_same_v<T, core::microseconds>)
-    return std::int64_t{core::microseconds(field).count()};
-  else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
-    return static_cast<std::int64_t>(field);
-  else
-    return field;
-}
-
-template <class T>
-void from_value(T& field, const setting_value& value) {
-  if constexpr (std::is_same_v<T, core::durability_mode>)
-    field = std::get<std::string>(value) == "strict"
-              ? core::durability_mode::strict
-              : core::durability_mode::relaxed;
-  else if constexpr (std::is_same_v<T, core::auth_mode>)
-    field = std::get<std::string>(value) == "none" ? core::auth_mode::none
-            : std::get<std::string>(value) == "jwt"
-              ? core::auth_mode::jwt
-              : core::auth_mode::accesskey;
-  else if constexpr (
-    std::is_same_v<T,
-                   core::milliseconds> || std::is_same_v<T, core::microseconds>)
-    field = std::chrono::duration_cast<T>(
-      core::microseconds(std::get<std::int64_t>(value)));
-  else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
-    field = static_cast<T>(std::get<std::int64_t>(value));
-  else
-    field = std::get<T>(value);
-}
-
-value_rule count(std::int64_t least, std::int64_t most, std::string zero = {}) {
-  return {value_kind::count, least, most, 1, std::move(zero), {}, {}};
-}
-
-value_rule size(std::int64_t least, std::int64_t most, std::string zero = {}) {
-  return {value_kind::size, least, most, 1, std::move(zero), {}, {}};
-}
-
-value_rule duration(std::int64_t least, std::int64_t most,
-                    std::string zero = {}) {
-  return {value_kind::duration, least, most, 1000, std::move(zero), {}, {}};
-}
-
-value_rule rate(std::int64_t least, std::int64_t most, std::string zero = {}) {
-  return {value_kind::rate, least, most, 1, std::move(zero), {}, {}};
-}
-
-value_rule choice(std::vector<std::string> choices,
-                  std::vector<std::string> later = {}) {
-  return {value_kind::choice, 0, 0, 1, {}, std::move(choices),
-          std::move(later)};
-}
-
-value_rule plain(value_kind kind) {
-  return {kind, 0, 0, 1, {}, {}, {}};
-}
-
-/// Appends the rows of one section.
-template <class Section>
-struct rows_of {
-  std::vector<cluster_setting>& out;
-  std::string name;
-  Section cluster_options::*section;
-
-  template <class Field>
-  const rows_of& operator()(std::string key, Field Section::*field,
-                            value_rule rule, std::string comment) const {
-    out.push_back({name, std::move(key), std::move(rule), std::move(comment),
-                   [where = section, field](const cluster_options& options) {
-                     return to_value(options.*where.*field);
-                   },
-                   [where = section, field](cluster_options& options,
-                                            const setting_value& value) {
-                     from_value(options.*where.*field, value);
-                   }});
-    return *this;
-  }
-};
 
 void add_delivery(std::vector<cluster_setting>& out) {
   using o = core::delivery_options;
@@ -384,6 +283,7 @@ std::vector<cluster_setting> make_cluster_settings() {
   add_limits(out);
   add_auth(out);
   add_login(out);
+  add_push_settings(out);
   add_runtime(out);
   return out;
 }
@@ -435,16 +335,15 @@ const std::vector<section_text>& config_sections() {
     {"limits", "Bounds, so that nothing grows without one."},
     {"auth", "Who may connect."},
     {"auth.login", "Where auth.mode is accesskey: who may log in."},
+    {"push", "How users are woken whose devices are away. A provider is on "
+             "where its part is filled in; docs/push.md tells how."},
+    {"push.webhook", "A service of yours."},
+    {"push.fcm", "Firebase Cloud Messaging, HTTP v1."},
+    {"push.webpush", "Browsers."},
+    {"push.apns", "Apple."},
     {"runtime", "The process."},
   };
   return sections;
-}
-
-const std::vector<later_key>& later_keys() {
-  static const std::vector<later_key> keys{
-    {"push", "remove it: no notifications are sent to providers"},
-  };
-  return keys;
 }
 
 core::node_options example_node() {

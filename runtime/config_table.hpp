@@ -73,15 +73,6 @@ struct section_text {
 /// The sections in the order in which they are printed; "node" is `[[node]]`.
 const std::vector<section_text>& config_sections();
 
-/// A key or section that the design names and this version does not act on.
-struct later_key {
-  std::string_view path; ///< dotted
-  std::string_view mend;
-};
-
-/// Refused with "not in this version", so that nobody relies on them.
-const std::vector<later_key>& later_keys();
-
 /// The node that the defaults show: n1 on loopback, data in "data/n1".
 core::node_options example_node();
 

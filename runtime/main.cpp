@@ -8,6 +8,7 @@
 #include "runtime/node.hpp"
 #include "runtime/node_auth.hpp"
 #include "runtime/passwd.hpp"
+#include "runtime/push_command.hpp"
 #include "runtime/serve.hpp"
 #include "runtime/token_command.hpp"
 #include "runtime/version.hpp"
@@ -94,6 +95,11 @@ int run(int argc, char** argv) {
     each->add_flag("--force", certs.force, "Replace what is there");
   }
 
+  runtime::push_request push;
+  auto* push_cmd
+    = app.add_subcommand("push", "Try how users are woken (docs/push.md)");
+  runtime::add_push_options(*push_cmd, push);
+
   std::string data;
   std::string target;
   auto* backup_cmd = app.add_subcommand(
@@ -140,6 +146,8 @@ int run(int argc, char** argv) {
     return runtime::run_drain(cluster);
   if (top_cmd->parsed())
     return runtime::run_top(cluster);
+  if (push_cmd->parsed())
+    return runtime::run_push(push);
   if (backup_cmd->parsed())
     return runtime::run_backup(data, target);
   if (verify_cmd->parsed())

@@ -79,6 +79,11 @@ static_assert(sizeof(status_type)
                 == (store_fields.size() + 1) * sizeof(std::uint64_t),
               "store_status has a field that no metric shows");
 
+/// By core::push_outcome::kind.
+constexpr std::array<std::string_view, core::push_outcomes>
+  push_outcome_metrics{"push_delivered_total", "push_retry_total",
+                       "push_dead_total", "push_rejected_total",
+                       "push_misconfigured_total"};
 double number(const std::atomic<std::uint64_t>& n) {
   return static_cast<double>(n.load(std::memory_order_relaxed));
 }
@@ -139,6 +144,28 @@ void publish(process_metrics& metrics, const storage::store_status& status) {
       metrics.set_total(each.name, value);
     else
       metrics.set(each.name, value);
+  }
+}
+
+void publish(process_metrics& metrics,
+             const actors::push_board::picture& seen) {
+  const auto total = [&metrics](std::string_view name, std::uint64_t value,
+                                std::string_view label = {}) {
+    metrics.set_total(name, static_cast<double>(value), label);
+  };
+  const auto& counters = seen.counters;
+  metrics.set("push_queue", static_cast<double>(seen.waiting));
+  total("push_events_total", counters.events);
+  total("push_cancelled_total", counters.cancelled);
+  total("push_nobody_total", counters.nobody);
+  total("push_gave_up_total", counters.gave_up);
+  total("push_tokens_dropped_total", counters.dropped);
+  for (std::size_t i = 1; i < core::push_platforms; ++i) {
+    const auto platform = static_cast<core::push_platform>(i);
+    const auto label = "provider=\"" + std::string(core::to_string(platform))
+                       + "\"";
+    for (std::size_t j = 0; j < core::push_outcomes; ++j)
+      total(push_outcome_metrics[j], counters.outcomes[i][j], label);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/push_board.hpp"
 #include "core/counters.hpp"
 #include "net/listener.hpp"
 #include "net/shard.hpp"
@@ -21,6 +22,9 @@ void publish(process_metrics& metrics, const core::connection_counters& sum);
 
 /// Shows the state of the store as `storage_*`.
 void publish(process_metrics& metrics, const storage::store_status& status);
+
+/// Shows what the notifier has counted as `push_*`.
+void publish(process_metrics& metrics, const actors::push_board::picture& seen);
 
 /// Shows what the clients' port has counted.
 void publish(process_metrics& metrics, const net::listener_counters& counters);

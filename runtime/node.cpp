@@ -117,6 +117,8 @@ private:
   std::thread admin_thread_;
   store_events events_;
   std::unique_ptr<storage::store> store_;
+  std::unique_ptr<net::push_sender> push_; ///< null without a provider
+  actors::push_board pushes_;
   net::worker_pool workers_;
   actors::rate_limits rates_;
   net::static_files files_;
@@ -180,6 +182,9 @@ node::impl::impl(core::cluster_options options, const std::string& name,
     events_(log_), store_(storage::store::open(
                      me_.data, options_.storage, options_.delivery.ttl,
                      static_cast<unsigned>(shards_.size()), events_, log_)),
+    push_(options_.push.is_used()
+            ? std::make_unique<net::push_sender>(options_.push)
+            : nullptr),
     workers_(std::max(1U, options_.runtime.workers)), rates_(options_.limits),
     files_(find_web_folder(options_.runtime.web)), context_{options_, *store_,
                                                             workers_, log_,
@@ -216,9 +221,8 @@ void node::impl::start_actors() {
     node_cluster::prepare(context_);
   for (auto& one : context_.shards)
     one->router = system_->spawn<actors::router_actor>(*one);
-  constexpr std::size_t raised_max = 100'000;
   context_.notifier = system_->spawn<actors::notifier_actor>(
-    log_, store_->raised_offline(raised_max));
+    *context_.shards.front(), push_.get(), pushes_);
   events_.connect(context_);
   if (tls_)
     reload_.add("the certificates of node.tls", [this] { tls_->reload(); });
@@ -310,6 +314,7 @@ void node::impl::collect(process_metrics& into) {
              R"(kind="connection")");
   }
   publish(into, store_->status());
+  publish(into, pushes_.look());
   if (cluster_) {
     publish(into, cluster_->look());
     cluster_->look_at_tunnel(
@@ -419,6 +424,9 @@ bool node::impl::end_mailboxes() {
 node_end node::impl::end() {
   ending_.store(true);
   reload_.stop();
+  // Connections that this end closes are nothing to wake anybody for.
+  if (push_)
+    push_->stop();
   clients_->stop();
   gateway_->close_all(reconnect_spread);
   wait_for_clients();
@@ -444,6 +452,8 @@ node::impl::~impl() {
 void node::impl::take_down() {
   ending_.store(true);
   reload_.stop();
+  if (push_)
+    push_->stop();
   if (cluster_)
     cluster_->stop();
   store_->close();

@@ -41,6 +41,11 @@ std::uint64_t sum_of(std::string_view user, const core::device_record& record) {
   hasher.add(record.name);
   hasher.add(record.cancelled_upto.high);
   hasher.add(record.cancelled_upto.low);
+  if (const auto& push = record.push.get(); push != core::push_target{}) {
+    hasher.add(push.since);
+    hasher.add(static_cast<std::uint64_t>(push.platform));
+    hasher.add(push.token);
+  }
   return hasher.finish().a;
 }
 

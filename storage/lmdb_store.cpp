@@ -254,16 +254,6 @@ stored_message lmdb_store::read_message(MDB_txn* txn, place where,
   return out;
 }
 
-std::vector<std::string> lmdb_store::raised_offline(std::size_t limit) {
-  std::vector<std::string> out;
-  const auto txn = begin_read(env_.handle());
-  cursor at{txn.get(), env_.all().push};
-  for (auto more = at.first(); more && out.size() < limit; more = at.next())
-    if (const auto parts = split_user_key(at.key()))
-      out.emplace_back(parts->user);
-  return out;
-}
-
 identity lmdb_store::who() const {
   auto out = env_.who();
   out.newest_ms = newest_ms_;

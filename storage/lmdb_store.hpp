@@ -38,7 +38,7 @@ public:
   std::vector<row> rows(std::string_view user, row_kind kind) override;
   std::vector<peer_note> peers() override;
   std::string members() override;
-  std::vector<std::string> raised_offline(std::size_t limit) override;
+  push_page list_pushes(const std::string& from, std::size_t limit) override;
   identity who() const override;
   store_status status() const override;
   void resume_expiry() override;

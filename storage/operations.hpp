@@ -4,6 +4,7 @@
 #include "core/ids.hpp"
 #include "core/mailbox_effects.hpp"
 #include "core/units.hpp"
+#include "storage/push_store.hpp"
 #include "storage/rows.hpp"
 
 #include <cstdint>
@@ -64,8 +65,9 @@ struct drop_device {
 struct clear_offline {
   std::string user;
 };
-/// Another node's record of a device: the later `last_seen`, and of the two
-/// cancellations the farther one with its count, if equal the greater count.
+/// Another node's record of a device: the later `last_seen`, of the two
+/// cancellations the farther one with its count, if equal the greater count,
+/// and the later push target.
 struct merge_device {
   std::string user;
   core::device_record record;
@@ -97,7 +99,7 @@ struct note_members {
 using operation
   = std::variant<op::put, op::remove, op::ack, op::put_device, op::erase_device,
                  op::clear_offline, op::merge_device, op::forget, op::barrier,
-                 op::note_peer, op::note_members, op::drop_device, op::put_row,
-                 op::erase_row>;
+                 op::note_peer, op::note_members, op::drop_device,
+                 op::note_push, op::put_row, op::erase_row>;
 
 } // namespace vartalap::storage

@@ -1,6 +1,7 @@
 #include "storage/record_format.hpp"
 
 #include "core/crc32c.hpp"
+#include "storage/push_format.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -444,6 +445,7 @@ void encode_device(std::string& out, std::string_view key,
   put_number(bytes, 1, record.last_seen);
   put_number(bytes, 9, record.cancelled_upto.to_bytes());
   put_number(bytes, 25, record.gap_count);
+  append_target(bytes, record.push.get());
   encode_checked(out, key, bytes);
 }
 
@@ -459,6 +461,7 @@ std::optional<core::device_record> read_device(std::string_view key,
   out.cancelled_upto = core::server_id::from_bytes(
     reinterpret_cast<const std::uint8_t*>(bytes->data() + 9));
   out.gap_count = load<std::uint64_t>(*bytes, 25);
+  out.push = read_target(bytes->substr(33));
   return out;
 }
 

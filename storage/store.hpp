@@ -7,6 +7,7 @@
 #include "core/options.hpp"
 #include "core/ports.hpp"
 #include "storage/operations.hpp"
+#include "storage/push_store.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace vartalap::storage {
@@ -192,8 +194,9 @@ public:
   /// The member list as last noted; empty where none was, or it is damaged.
   virtual std::string members() = 0;
 
-  /// Users with a raised offline event, for the notifier at start.
-  virtual std::vector<std::string> raised_offline(std::size_t limit) = 0;
+  /// Raised offline events on from `from` (empty: all), of at most `limit`
+  /// records. Damaged ones count as new. Blocks on the disk.
+  virtual push_page list_pushes(const std::string& from, std::size_t limit) = 0;
 
   virtual identity who() const = 0;
   virtual store_status status() const = 0;

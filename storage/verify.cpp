@@ -1,6 +1,7 @@
 #include "storage/verify.hpp"
 
 #include "storage/environment.hpp"
+#include "storage/push_format.hpp"
 #include "storage/record_format.hpp"
 #include "storage/write_batch.hpp"
 
@@ -26,6 +27,7 @@ public:
     check_mailboxes();
     check_devices();
     check_contents();
+    check_pushes();
     check_removals();
     check_notes();
     check_rows();
@@ -107,6 +109,16 @@ private:
       if (!parts || !read_device(at.key(), parts->rest, at.value()))
         problem("device record " + std::to_string(report_.devices)
                 + ": damaged");
+    }
+  }
+
+  void check_pushes() {
+    std::uint64_t pushes = 0;
+    cursor at{txn_.get(), all_.push};
+    for (auto more = at.first(); more; more = at.next()) {
+      ++pushes;
+      if (!split_user_key(at.key()) || !read_push(at.key(), at.value()))
+        problem("push record " + std::to_string(pushes) + ": damaged");
     }
   }
 

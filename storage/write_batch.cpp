@@ -145,6 +145,8 @@ void write_batch::carry_out(const op::merge_device& what) {
         merged.gap_count = known->gap_count;
       else if (merged.cancelled_upto == known->cancelled_upto)
         merged.gap_count = std::max(merged.gap_count, known->gap_count);
+      if (is_newer(known->push.get(), merged.push.get()))
+        merged.push = known->push;
       merged.cancelled_upto
         = std::max(merged.cancelled_upto, known->cancelled_upto);
       if (merged == *known)

@@ -151,6 +151,7 @@ private:
   void carry_out(const op::note_peer& what);
   void carry_out(const op::note_members& what);
   void carry_out(const op::drop_device& what);
+  void carry_out(const op::note_push& what);
   void carry_out(const op::put_row& what);
   void carry_out(const op::erase_row& what);
 

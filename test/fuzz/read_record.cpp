@@ -1,4 +1,5 @@
 #include "core/crc32c.hpp"
+#include "storage/push_format.hpp"
 #include "storage/record_format.hpp"
 #include "test/fuzz/codec_invariants.hpp"
 
@@ -6,8 +7,8 @@
 
 using namespace vartalap;
 
-/// Any bytes as a record of the journal. The checksum is made right first:
-/// otherwise nothing behind it would be reached.
+/// Any bytes as a record of the journal, a device and a push record. The
+/// checksum is made right first: otherwise nothing behind it would be reached.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes,
                                       std::size_t size) {
   const storage::key_bytes key = storage::journal_key(1);
@@ -16,6 +17,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes,
     const std::uint32_t sum
       = core::crc32c(std::string_view{value}.substr(4), core::crc32c(key));
     std::memcpy(value.data(), &sum, sizeof(sum));
+  }
+  storage::read_device(key, "phone", value);
+  if (const auto push = storage::read_push(key, value)) {
+    std::string again;
+    storage::encode_push(again, key, *push);
+    fuzz::require(storage::read_push(key, again).has_value(),
+                  "a push record is written as it is read");
   }
   const auto record = storage::read_record(key, value);
   if (!record)

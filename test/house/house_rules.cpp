@@ -50,7 +50,7 @@ const std::vector<owner_rule>& owner_rules() {
     {"prometheus/", {"runtime/metrics."}},
     {"CLI/", {"runtime/", "load/", "bench/"}},
     {"openssl/", {"net/", "runtime/", "bench/"}},
-    {"rhonabwy.h", {"net/token_keys"}},
+    {"rhonabwy.h", {"net/token_keys", "net/push_crypto"}},
   };
   return rules;
 }

@@ -361,7 +361,7 @@ TEST_CASE("a device that is removed owes nothing any more") {
     return http(server.port(), {.method = method,
                                 .path = "/v1.0/devices/" + device,
                                 .user = "bob",
-                                .body = R"({"platform":"web","token":"t"})"})
+                                .body = R"({"platform":"fcm","token":"t"})"})
       .status;
   };
   CHECK(put("PUT", "phone") == 200);

@@ -161,7 +161,7 @@ public:
   std::string members() override {
     return {};
   }
-  std::vector<std::string> raised_offline(std::size_t) override {
+  storage::push_page list_pushes(const std::string&, std::size_t) override {
     return {};
   }
   storage::identity who() const override {
@@ -215,8 +215,8 @@ void link_node::prepare(const std::string& peer, const std::string& address) {
   settings.name = peer;
   settings.address = address;
   settings.dials = name_ < peer;
-  settings.hello.version_min = core::link_channel::version;
-  settings.hello.version_max = core::link_channel::version;
+  settings.hello.version_min = version;
+  settings.hello.version_max = version;
   settings.hello.name = name_;
   settings.hello.node_uuid = name_;
   link_ = system_->spawn<actors::link_actor>(shard(), *transport_, settings);

@@ -2,6 +2,7 @@
 
 #include "actors/link_actor.hpp"
 #include "actors/rate_limits.hpp"
+#include "core/link_channel.hpp"
 #include "net/worker_pool.hpp"
 
 #include <caf/actor_system.hpp>
@@ -9,6 +10,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -99,6 +101,8 @@ public:
   event copied;
   std::atomic<bool> lost = false; ///< the link said so to its router
   error_log log;
+  /// Of the links' protocol, as its hello says; set it before `start`.
+  std::uint8_t version = core::link_channel::version;
 
 private:
   class nothing_stored;

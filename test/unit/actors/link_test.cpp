@@ -114,6 +114,23 @@ TEST_CASE("link tells its peer that it leaves, which tries again soon") {
   CHECK(problem.find("it is just leaving") != std::string::npos);
 }
 
+TEST_CASE("link refuses a node that speaks another version, and says why") {
+  pair_of_nodes both;
+  both.one.version = core::link_channel::version - 1;
+  both.two.start("n1", both.one.address());
+  both.one.start("n2", both.two.address());
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds{8};
+  std::string problem;
+  while (problem.find("another version") == std::string::npos
+         && std::chrono::steady_clock::now() < soon)
+    problem = both.one.figures().problem;
+  CHECK(problem.find("the peer refuses: another version") != std::string::npos);
+  CHECK_FALSE(both.one.figures().up);
+  CHECK_FALSE(both.two.figures().up);
+  CHECK(both.two.log.text().find("refused: another version")
+        != std::string::npos);
+}
+
 TEST_CASE("link moves a node past the clock of its peer") {
   pair_of_nodes both;
   const auto ahead = (wall_now() + 600'000) << 16;

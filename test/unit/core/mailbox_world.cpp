@@ -51,7 +51,7 @@ void mailbox_world::open() {
                           *dedupe_, *ids_, counters_});
   mailbox_ = std::make_unique<core::mailbox>("bob", *context_);
   mailbox_->open(disk_.snapshot(), now_);
-  raised_ = disk_.offline_raised;
+  raised_ = disk_.is_raised();
 }
 
 void mailbox_world::run(int commands) {
@@ -454,7 +454,7 @@ void mailbox_world::close_when_idle() {
   mailbox_->open(disk_.snapshot(), now_);
   // An event that was raised after its message was stored is not on disk: it
   // may be raised once more.
-  raised_ = disk_.offline_raised;
+  raised_ = disk_.is_raised();
   reread_disk();
 }
 

@@ -120,6 +120,13 @@ core::mailbox_snapshot model_store::snapshot() const {
   return found;
 }
 
+bool model_store::is_raised() const {
+  return offline_raised
+         && std::any_of(records.begin(), records.end(), [](const auto& each) {
+              return each.second.message->type == core::message_type::message;
+            });
+}
+
 bool model_store::is_leaving(core::server_id serverid) const {
   return is_any_for<effect::remove>(waiting_, serverid);
 }

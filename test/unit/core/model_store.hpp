@@ -45,6 +45,9 @@ public:
     return records.count(serverid) > 0;
   }
 
+  /// The event is stored, and a message that wakes is there for it.
+  bool is_raised() const;
+
   /// A remove of it waits.
   bool is_leaving(core::server_id serverid) const;
 

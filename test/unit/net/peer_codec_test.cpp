@@ -65,6 +65,11 @@ TEST_CASE("peer_codec keeps every kind of message") {
   round_trip(peer::written{1, 2, 3});
   round_trip(peer::list{1, "bob", "phone", 100, 1 << 20});
   round_trip(peer::change_device{"bob", "phone", true});
+  const core::push_target target{core::push_platform::apns, "token", 77};
+  const auto change
+    = round_trip(peer::change_device{"bob", "phone", false, true, target});
+  CHECK(change.sets_push);
+  CHECK(change.push == target);
   round_trip(peer::inspect{9, "bob"});
   const auto confirmed = round_trip(peer::confirmed{
     9, {5, 6}, 7, core::ack_status::delivered, core::durability::written});
@@ -86,6 +91,8 @@ TEST_CASE("peer_codec keeps every kind of message") {
   round_trip(peer::copy_remove{1, "bob", {1, 2}, true});
   round_trip(peer::copy_ack{1, "bob", {1, 2}, "phone"});
   round_trip(peer::copy_device{1, "bob", {"phone", 1, {2, 3}, 4}});
+  core::device_record device{"phone", 1, {2, 3}, 4, target};
+  CHECK(round_trip(peer::copy_device{1, "bob", device}).record == device);
   round_trip(peer::copy_erase_device{1, "bob", "phone", 5, true});
   round_trip(peer::copy_clear_offline{1, "bob"});
   round_trip(peer::stored{{1, 2}, {3}});

@@ -210,11 +210,6 @@ TEST_CASE("config refuses values that contradict each other") {
     "is no origin"));
 }
 
-TEST_CASE("config refuses what is not in this version") {
-  const std::string later = "not in this version";
-  CHECK(contains(complaint("[push]\nx = 1\n" + node), later));
-}
-
 TEST_CASE("config wants the key of tokens in one place, and for tokens only") {
   const std::string jwt = "[auth]\nmode = \"jwt\"\n";
   CHECK(contains(complaint(jwt + node), "needs the key"));

@@ -222,7 +222,7 @@ TEST_CASE("listings and digests follow a model, whatever has settled") {
     if (round % 10 == 9) {
       on.reopen();
       // A start raises the event of everybody who has a message.
-      for (const auto& user : on.store->raised_offline(1000))
+      for (const auto& user : on.raised())
         source.state.raised.insert(user);
     }
     if (round % 7 == 6)
@@ -278,4 +278,27 @@ TEST_CASE_METHOD(store_fixture,
   const auto twice = store->list_bucket(core::bucket_of("bob")).messages;
   REQUIRE(twice.size() == 1);
   CHECK(twice[0].acks != 0);
+}
+
+TEST_CASE_METHOD(store_fixture,
+                 "digests tell push targets apart until they are the same") {
+  open();
+  const auto target = [](const std::string& token) {
+    return core::push_target{core::push_platform::fcm, token, 5};
+  };
+  const core::device_record one{"phone", 1, {}, 0, target("a")};
+  const core::device_record other{"phone", 1, {}, 0, target("b")};
+  const auto sum
+    = [&] { return store->digests(core::bucket_of("bob"), 1).at(0).sum; };
+  run({op::put_device{"bob", one}});
+  const auto first = sum();
+  run({op::put_device{"bob", other}});
+  const auto second = sum();
+  CHECK(first != second);
+  // Of two of one moment every node keeps the same.
+  run({op::merge_device{"bob", one}});
+  const auto merged = sum();
+  run({op::put_device{"bob", one}});
+  run({op::merge_device{"bob", other}});
+  CHECK(sum() == merged);
 }

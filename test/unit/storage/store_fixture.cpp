@@ -132,6 +132,18 @@ void store_fixture::wait_for_journal(std::uint64_t records) {
   }
 }
 
+std::vector<std::string> store_fixture::raised() {
+  std::vector<std::string> out;
+  std::string from;
+  do {
+    auto page = store->list_pushes(from, 7);
+    for (auto& [user, record] : page.records)
+      out.push_back(std::move(user));
+    from = std::move(page.next);
+  } while (!from.empty());
+  return out;
+}
+
 std::vector<core::server_id> store_fixture::pending(std::string_view user) {
   std::vector<core::server_id> out;
   for (const auto& record : store->snapshot(user).pending)

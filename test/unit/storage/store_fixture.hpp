@@ -91,6 +91,8 @@ struct store_fixture {
   /// Waits until the journal is empty, or so many records are left.
   void wait_for_journal(std::uint64_t records);
   std::vector<core::server_id> pending(std::string_view user);
+  /// Users with an offline event that nobody is done with.
+  std::vector<std::string> raised();
 
   temporary_directory directory;
   recorded_log log;

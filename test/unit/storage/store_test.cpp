@@ -37,7 +37,7 @@ TEST_CASE_METHOD(store_fixture, "store keeps what it has confirmed") {
     CHECK(found[1]->id == "m2");
     CHECK(store->snapshot("carol").pending.empty());
     CHECK_FALSE(store->snapshot("carol").offline_raised);
-    CHECK(store->raised_offline(10) == std::vector<std::string>{"bob"});
+    CHECK(raised() == std::vector<std::string>{"bob"});
   };
   check();
   reopen();
@@ -52,9 +52,9 @@ TEST_CASE_METHOD(store_fixture,
   core::envelope receipt = *make_message("carol", 1);
   receipt.type = core::message_type::notification;
   put(std::make_shared<const core::envelope>(std::move(receipt)));
-  CHECK(store->raised_offline(10).empty());
+  CHECK(raised().empty());
   reopen();
-  CHECK(store->raised_offline(10) == std::vector<std::string>{"bob"});
+  CHECK(raised() == std::vector<std::string>{"bob"});
   CHECK(store->snapshot("bob").offline_raised);
 }
 

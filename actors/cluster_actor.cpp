@@ -21,7 +21,7 @@ constexpr core::milliseconds tick_every{100};
 /// From when this node knows that all agree on another member list until it
 /// ends its links: the others hear of it too meanwhile. Who does not would take
 /// all its peers for lost, and could confirm nothing.
-constexpr core::milliseconds others_agree_within{300};
+constexpr core::milliseconds others_agree_within{1000};
 
 /// How many messages go to a peer in one step of a copy.
 constexpr std::size_t fetch_at_once = 256;

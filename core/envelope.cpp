@@ -6,7 +6,7 @@ namespace vartalap::core {
 
 std::size_t envelope::weight() const noexcept {
   auto bytes = sizeof(envelope) + id.size() + from.size() + to.size()
-               + content.size();
+               + group.size() + content.size();
   for (const auto& entry : meta) {
     bytes += sizeof(meta_entry) + entry.key.size() + entry.value.size();
   }

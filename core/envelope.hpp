@@ -19,7 +19,28 @@ enum class message_type : std::uint8_t {
   notification = 3,
   error = 9,
   custom = 10,
+  // Inside and between nodes only: no client's frame has these.
+  group_record = 16,  ///< a change of a group; its storage keeps it
+  group_command = 17, ///< asks a group, or a user's list of groups
+  // Accepted by a group and on the way to its members (`outgoing`).
+  outgoing_message = 34,
+  outgoing_notification = 35,
+  outgoing_custom = 42,
 };
+
+/// What a message is called while it waits for a group's members, and back.
+/// @pre It is a message, notification or custom, or such a one outgoing.
+constexpr message_type outgoing(message_type type) noexcept {
+  return static_cast<message_type>(static_cast<std::uint8_t>(type) | 32U);
+}
+constexpr message_type without_outgoing(message_type type) noexcept {
+  return static_cast<message_type>(static_cast<std::uint8_t>(type) & ~32U);
+}
+constexpr bool is_outgoing(message_type type) noexcept {
+  return type == message_type::outgoing_message
+         || type == message_type::outgoing_notification
+         || type == message_type::outgoing_custom;
+}
 
 /// Numbers as on the wire.
 enum class channel : std::uint8_t {
@@ -50,8 +71,9 @@ struct meta_entry {
 /// it. Mutable until a mailbox received it, shared and constant afterwards.
 struct envelope {
   std::string id;
-  std::string from; ///< always the authenticated user
-  std::string to;
+  std::string from;  ///< always the authenticated user
+  std::string to;    ///< in whose mailbox it lies
+  std::string group; ///< a member's copy: the group; empty: it is for `to`
   std::string content;
   std::vector<meta_entry> meta;
   std::uint64_t timestamp = 0;        ///< sender's clock, ms since the epoch
@@ -61,6 +83,11 @@ struct envelope {
   enum channel channel = channel::individual;
   content_kind kind = content_kind::bin;
   bool ephemeral = false;
+
+  /// Whom its sender named as `to`.
+  const std::string& addressee() const noexcept {
+    return group.empty() ? to : group;
+  }
 
   /// Bytes that count for quotas, windows and budgets: what its strings hold
   /// plus a fixed overhead.

@@ -29,7 +29,8 @@ void mailbox::merge(envelope_ptr message, const std::vector<std::string>& acked,
   }
   pending_record record;
   record.serverid = message->serverid;
-  record.key = make_dedupe_key(message->from, message->to, message->id);
+  record.key
+    = make_dedupe_key(message->from, message->addressee(), message->id);
   record.content_hash = message->content_hash();
   record.server_timestamp = message->server_timestamp;
   record.sender_hash = stable_hash(message->from);

@@ -20,7 +20,7 @@ void mailbox::receive(std::shared_ptr<envelope> message, origin_ref origin,
     return;
   }
   const auto key
-    = salted(make_dedupe_key(message->from, message->to, message->id));
+    = salted(make_dedupe_key(message->from, message->addressee(), message->id));
   const auto content_hash = message->content_hash();
   if (!message->ephemeral
       && answer_resend(key, content_hash, message, origin, out)) {

@@ -101,7 +101,7 @@ void append_head(const core::envelope& message, const named_entries& named,
   out += name_of(message.channel);
   out += '"';
   append_text_member("from", message.from, out);
-  append_text_member("to", message.to, out);
+  append_text_member("to", message.addressee(), out);
   append_text_member("contentType", content_type, out);
   out += message.ephemeral ? ",\"ephemeral\":true" : ",\"ephemeral\":false";
   if (named.action == nullptr)
@@ -203,7 +203,7 @@ void append_v1_names(const core::envelope& message, const named_entries& named,
                      std::string_view content_type, std::size_t body_begin,
                      std::size_t body_end, std::string& out) {
   append_text_member("from", message.from, out);
-  append_text_member("to", message.to, out);
+  append_text_member("to", message.addressee(), out);
   append_text_member("msgId", message.id, out);
   append_text_member("type", content_type, out);
   if (named.chat_id != nullptr) {
@@ -247,7 +247,7 @@ void encode_json_delivery(const core::envelope& message, bool with_v1_names,
                           std::string& out) {
   // A guess that spares the usual frame all but one allocation.
   out.reserve(out.size() + message.content.size() * (with_v1_names ? 2 : 1)
-              + 2 * (message.from.size() + message.to.size())
+              + 2 * (message.from.size() + message.addressee().size())
               + 40 * message.meta.size() + 448);
   const named_entries named{message};
   const auto content_type = content_type_of(message, named.content_type);

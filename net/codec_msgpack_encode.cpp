@@ -110,7 +110,7 @@ constexpr std::size_t header_max = 9;
 std::size_t room_for(const core::envelope& message) {
   // 11 elements, the serverId's digits, and what each string and entry needs.
   std::size_t room = 12 * header_max + 32 + message.id.size()
-                     + message.to.size() + message.from.size()
+                     + message.addressee().size() + message.from.size()
                      + message.content.size();
   for (const auto& entry : message.meta)
     room += entry.key.size() + entry.value.size() + 2 * header_max;
@@ -137,7 +137,7 @@ void encode_msgpack_delivery(const core::envelope& message, std::string& out) {
   pack.array(11);
   pack.byte(number_of(core::message_type::message));
   pack.str(message.id);
-  pack.str(message.to);
+  pack.str(message.addressee());
   pack.byte(static_cast<unsigned>(message.channel));
   pack.byte(flags_of(message));
   if (message.kind == core::content_kind::msgpack)

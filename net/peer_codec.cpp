@@ -124,7 +124,9 @@ constexpr bool is_known(core::channel x) {
 }
 constexpr bool is_known(core::message_type x) {
   return x <= core::message_type::notification || x == core::message_type::error
-         || x == core::message_type::custom;
+         || x == core::message_type::custom
+         || x == core::message_type::group_record
+         || x == core::message_type::group_command || is_outgoing(x);
 }
 
 /// Every function throws msgpack::type_error for what is something else.

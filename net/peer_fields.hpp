@@ -128,7 +128,7 @@ namespace vartalap::core {
 template <class F>
 auto fields(envelope& x, F&& f) {
   return f(x.id, x.from, x.to, x.content, x.meta, x.timestamp, x.serverid,
-           x.server_timestamp, x.type, x.channel, x.kind, x.ephemeral);
+           x.server_timestamp, x.type, x.channel, x.kind, x.ephemeral, x.group);
 }
 template <class F>
 auto fields(meta_entry& x, F&& f) {

@@ -79,7 +79,7 @@ void pack_bytes(msgpack::packer<string_sink>& to, std::string_view bytes) {
 void pack_body(std::string& out, const core::envelope& message, bool apart) {
   string_sink sink{out};
   msgpack::packer<string_sink> to{sink};
-  to.pack_array(7);
+  to.pack_array(message.group.empty() ? 7 : 8);
   pack_text(to, message.id);
   pack_text(to, message.from);
   to.pack(message.timestamp);
@@ -95,6 +95,8 @@ void pack_body(std::string& out, const core::envelope& message, bool apart) {
     to.pack_nil();
   else
     pack_bytes(to, message.content);
+  if (!message.group.empty())
+    pack_text(to, message.group);
 }
 
 // Takes `count` length-prefixed names off `bytes`.
@@ -325,7 +327,7 @@ void encode_record(std::string& out, std::string_view key,
   put_number(out, at_type, static_cast<std::uint8_t>(message.type));
   put_number(out, at_serverid, message.serverid.to_bytes());
   const auto dedupe
-    = core::make_dedupe_key(message.from, message.to, message.id);
+    = core::make_dedupe_key(message.from, message.addressee(), message.id);
   put_number(out, at_dedupe, dedupe.a);
   put_number(out, at_dedupe + 8, dedupe.b);
   put_number(out, at_content_hash, message.content_hash());
@@ -418,6 +420,8 @@ core::envelope_ptr decode_envelope(const record_view& record,
       message->content.assign(field[6].via.bin.ptr, field[6].via.bin.size);
     else
       return nullptr;
+    if (body.via.array.size > 7)
+      message->group = field[7].as<std::string>();
     return message;
   } catch (const std::exception&) {
     return nullptr;

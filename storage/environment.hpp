@@ -25,6 +25,7 @@ struct tables {
   table removed = 0;
   table peers = 0;
   table rows = 0;
+  table outbox = 0;
   table meta = 0;
 };
 

@@ -39,6 +39,8 @@ public:
   std::vector<peer_note> peers() override;
   std::string members() override;
   push_page list_pushes(const std::string& from, std::size_t limit) override;
+  std::vector<std::string> outgoing(const std::string& from,
+                                    std::size_t limit) override;
   identity who() const override;
   store_status status() const override;
   void resume_expiry() override;

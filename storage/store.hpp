@@ -198,6 +198,11 @@ public:
   /// records. Damaged ones count as new. Blocks on the disk.
   virtual push_page list_pushes(const std::string& from, std::size_t limit) = 0;
 
+  /// Mailboxes of groups that hold what is not yet with all members: a page
+  /// on from `from` (empty: the first), of at most `limit`. Blocks on the disk.
+  virtual std::vector<std::string>
+  outgoing(const std::string& from, std::size_t limit) = 0;
+
   virtual identity who() const = 0;
   virtual store_status status() const = 0;
 

@@ -1,5 +1,7 @@
 #include "storage/write_batch.hpp"
 
+#include "core/group.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -59,6 +61,8 @@ void write_batch::carry_out(const op::put& what) {
   const auto& message = *what.message;
   if (what.raise_offline)
     raise_offline(message.to);
+  if (core::is_internal_name(message.to))
+    note_outgoing(what);
   // A message that is on disk already only learns of more acknowledgements.
   if (const auto known = index_.find(message.to, message.serverid)) {
     if (update_acks(place::journal, journal_key(*known), what.acked))
@@ -96,6 +100,7 @@ void write_batch::carry_out(const op::remove& what) {
 }
 
 bool write_batch::remove_message(std::string_view user, core::server_id id) {
+  forget_outgoing(user, id);
   if (const auto sequence = index_.find(user, id)) {
     note_erased(user, id);
     if (remove_record(place::journal, journal_key(*sequence)))
@@ -107,6 +112,8 @@ bool write_batch::remove_message(std::string_view user, core::server_id id) {
 void write_batch::carry_out(const op::ack& what) {
   if (!is_storable(what.user, what.device))
     return;
+  if (what.device == core::sent_to_all)
+    forget_outgoing(what.user, what.serverid);
   const std::span<const std::string> devices{&what.device, 1};
   const auto sequence = index_.find(what.user, what.serverid);
   if (sequence && update_acks(place::journal, journal_key(*sequence), devices))

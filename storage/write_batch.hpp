@@ -160,6 +160,8 @@ private:
   static bool is_storable(std::string_view user,
                           std::string_view device = {}) noexcept;
   void raise_offline(std::string_view user);
+  void note_outgoing(const op::put& what);
+  void forget_outgoing(std::string_view user, core::server_id id);
   void remember(std::string_view key, core::wall_ms at);
   std::optional<core::wall_ms> removed_at(std::string_view key) const;
   void write_device(std::string_view user, const core::device_record& record);

@@ -33,6 +33,12 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+/// What a group is made of stays as long as the group.
+bool is_overdue(const record_view& record, core::wall_ms expiry) noexcept {
+  return record.born() < expiry
+         && record.type != core::message_type::group_record;
+}
+
 } // namespace
 
 std::size_t write_batch::settle(std::size_t records, std::uint64_t upto,
@@ -53,7 +59,7 @@ std::size_t write_batch::settle(std::size_t records, std::uint64_t upto,
         damaged.push_back(sequence);
         continue;
       }
-      if (record->born() < expiry) {
+      if (is_overdue(*record, expiry)) {
         overdue.push_back(sequence);
         continue;
       }
@@ -122,7 +128,7 @@ std::string write_batch::sweep(const std::string& from, std::size_t records,
       const auto record = read_record(at.key(), at.value());
       if (!record)
         damaged.emplace_back(at.key());
-      else if (record->born() < expiry)
+      else if (is_overdue(*record, expiry))
         overdue.emplace_back(at.key());
     }
     if (more)
@@ -145,7 +151,7 @@ void write_batch::sweep_journal(std::size_t records, core::wall_ms expiry) {
       // Records lie in the order of time: behind a fresh one all are.
       if (record && record->born() >= expiry)
         break;
-      if (record)
+      if (record && is_overdue(*record, expiry))
         overdue.emplace_back(at.key());
     }
   }
@@ -164,6 +170,7 @@ void write_batch::expire(place where, std::string_view key) {
   const auto id = record->serverid;
   if (where == place::journal)
     note_erased(user, id);
+  forget_outgoing(user, id);
   remove_record(where, key);
   expired_[user].push_back(id);
   ++state_.expired;

@@ -161,6 +161,9 @@ public:
   std::string members() override {
     return {};
   }
+  std::vector<std::string> outgoing(const std::string&, std::size_t) override {
+    return {};
+  }
   storage::push_page list_pushes(const std::string&, std::size_t) override {
     return {};
   }

@@ -1,6 +1,7 @@
 #include "actors/connection_actor.hpp"
 
 #include "actors/refusals.hpp"
+#include "core/group.hpp"
 #include "net/codec.hpp"
 
 #include <caf/send.hpp>
@@ -124,9 +125,12 @@ void connection_actor::take_message(net::frame::message& in) {
   if (!core::is_valid_user(what.to))
     return refuse_frame(what.id, core::refusal::bad_frame,
                         "nobody can have this name: `to` must be a user");
-  if (what.channel == core::channel::group)
-    return refuse_frame(what.id, core::refusal::unknown_group,
-                        explain(core::refusal::unknown_group));
+  if (what.channel == core::channel::group) {
+    if (!core::is_group_id(what.to))
+      return refuse_frame(what.id, core::refusal::unknown_group,
+                          explain(core::refusal::unknown_group));
+    what.to = core::group_mailbox(what.to);
+  }
   if (rate_)
     spend_rate();
   ++unconfirmed_;

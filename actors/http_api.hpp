@@ -61,6 +61,14 @@ private:
   void list_blocks(const http_call_ptr& call);
   void change_block(const http_call_ptr& call);
 
+  // Groups (http_api_groups.cpp)
+  void groups(const http_call_ptr& call);
+  void create_group(const http_call_ptr& call);
+  void change_group(const http_call_ptr& call, const std::string& group,
+                    bool add);
+  void show_group(const http_call_ptr& call, const std::string& group);
+  void list_groups(const http_call_ptr& call);
+
   // Messages (http_api_messages.cpp)
   void post_messages(const http_call_ptr& call);
   void list_messages(const http_call_ptr& call);
@@ -82,5 +90,9 @@ bool read_device(http_call& call, std::string& device);
 /// time is nothing that is full.
 /// @param limit `limits.devices_per_user`; 0: as many as there can be.
 bool is_full(const core::mailbox::inspection& found, std::size_t limit);
+
+/// Counts so many messages against the user's rate.
+/// @returns False, having refused the call, where they are over it.
+bool spend_rate(http_call& call, rate_limits& rates, std::size_t messages);
 
 } // namespace vartalap::actors

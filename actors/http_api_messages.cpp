@@ -3,6 +3,7 @@
 #include "actors/http_api.hpp"
 #include "actors/rate_limits.hpp"
 #include "actors/refusals.hpp"
+#include "core/group.hpp"
 #include "net/api_json.hpp"
 #include "net/codec.hpp"
 
@@ -128,25 +129,6 @@ accepted(http_call& call, net::api::parsed<Request> body) {
   return std::move(std::get<Request>(body));
 }
 
-/// Counts the messages against the user's rate.
-/// @returns False, having refused the call, where they are over it.
-bool spend_rate(http_call& call, rate_limits& rates, std::size_t messages) {
-  const auto now = call.home().now();
-  const auto rate = rates.of(call.user, now);
-  if (!rate || messages == 0)
-    return true;
-  const auto wait = rate->try_spend(static_cast<double>(messages), now);
-  if (wait <= core::microseconds::zero())
-    return true;
-  auto refused = net::http_error(429, "rate_limited",
-                                 "too many messages: none was taken; send "
-                                 "them again later");
-  const auto seconds = (wait.count() + 999'999) / 1'000'000;
-  refused.headers.emplace_back("Retry-After", std::to_string(seconds));
-  call.answer(std::move(refused));
-  return false;
-}
-
 /// Tells the user's mailbox what has arrived, and then the batch.
 void send_acks(node_context& node, const std::shared_ptr<frame_batch>& batch,
                acknowledge acks, std::vector<std::size_t> answers) {
@@ -166,6 +148,23 @@ void send_acks(node_context& node, const std::shared_ptr<frame_batch>& batch,
 }
 
 } // namespace
+
+bool spend_rate(http_call& call, rate_limits& rates, std::size_t messages) {
+  const auto now = call.home().now();
+  const auto rate = rates.of(call.user, now);
+  if (!rate || messages == 0)
+    return true;
+  const auto wait = rate->try_spend(static_cast<double>(messages), now);
+  if (wait <= core::microseconds::zero())
+    return true;
+  auto refused = net::http_error(429, "rate_limited",
+                                 "too many messages: none was taken; send "
+                                 "them again later");
+  const auto seconds = (wait.count() + 999'999) / 1'000'000;
+  refused.headers.emplace_back("Retry-After", std::to_string(seconds));
+  call.answer(std::move(refused));
+  return false;
+}
 
 void http_api::post_messages(const http_call_ptr& call) {
   bool wants_acks = false;
@@ -221,9 +220,12 @@ void http_api::post_messages(const http_call_ptr& call) {
         continue;
       }
       if (what.channel == core::channel::group) {
-        batch->refuse(i, core::refusal::unknown_group,
-                      explain(core::refusal::unknown_group));
-        continue;
+        if (!core::is_group_id(what.to)) {
+          batch->refuse(i, core::refusal::unknown_group,
+                        explain(core::refusal::unknown_group));
+          continue;
+        }
+        what.to = core::group_mailbox(what.to);
       }
       const auto shard = core::stable_hash(what.to) % by_shard.size();
       by_shard[shard].items.push_back({std::move(in->what), batch->origin(i)});

@@ -165,6 +165,19 @@ struct messages_expired {
   std::vector<core::server_id> serverids;
 };
 
+/// worker -> group, groups: what is on disk; `failed`: it cannot be read now.
+struct records_loaded {
+  std::vector<storage::stored_message> found;
+  bool failed = false;
+};
+
+/// node -> router: whichever groups here have messages on the way to their
+/// members are to go on; its worker -> router -> group: go on.
+struct look_for_outgoing {};
+struct resume_outgoing {
+  std::string group; ///< core::group_mailbox
+};
+
 /// A delivery's timer on the shard's wheel -> delivery.
 struct timer_due {};
 
@@ -252,6 +265,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::storage_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::snapshot_loaded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::messages_fetched)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::messages_expired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::records_loaded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::look_for_outgoing)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::resume_outgoing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::timer_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::mailbox_idle)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(vartalap::actors::retire)

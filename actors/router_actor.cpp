@@ -1,6 +1,8 @@
 #include "actors/router_actor.hpp"
 
 #include "actors/delivery_actor.hpp"
+#include "actors/records_actor.hpp"
+#include "core/group.hpp"
 
 #include <utility>
 #include <vector>
@@ -16,7 +18,10 @@ router_actor::~router_actor() = default;
 router_actor::entry& router_actor::find_or_start(std::string_view user) {
   const auto [at, is_new] = table_.try_emplace(std::string(user));
   if (is_new) {
-    at->second.delivery = start_delivery(*this, context_, std::string(user));
+    at->second.delivery
+      = core::is_internal_name(user)
+          ? start_records(*this, context_, std::string(user))
+          : start_delivery(*this, context_, std::string(user));
     if (!by_bucket_.empty())
       by_bucket_[core::bucket_of(user)].push_back(&*at);
   }
@@ -123,6 +128,8 @@ caf::behavior router_actor::make_behavior() {
     [this](drop_push_target& what) { on_push(what); },
     [this](messages_expired& what) { on_expired(what); },
     [this](set_block& what) { on_block(what); },
+    [this](look_for_outgoing) { look_for_groups(); },
+    [this](resume_outgoing& what) { resume(what); },
     [this](end_deliveries& what) { on_end(what); },
   };
   return alone.or_else(cluster_behavior());

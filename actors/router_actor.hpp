@@ -86,6 +86,10 @@ private:
   void on_push(look_for_push& what);
   void on_push(drop_push_target& what);
 
+  // router_groups.cpp
+  void look_for_groups();
+  void resume(resume_outgoing& what);
+
   // router_cluster.cpp
   caf::message_handler cluster_behavior();
   destination whose(core::bucket_id bucket) const;

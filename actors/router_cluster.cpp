@@ -289,6 +289,8 @@ void router_actor::on_ties(ties_changed& what) {
   if (!before)
     index_table();
   look_at_owners(before ? before->view.get() : nullptr);
+  if (!before || before->view->owners != view.owners)
+    look_for_groups();
   settle_all();
   on_tick();
 }

@@ -2,6 +2,7 @@
 
 #include "actors/replicated_store.hpp"
 #include "actors/router_actor.hpp"
+#include "core/group.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -80,8 +81,14 @@ void router_actor::merge(storage::operation what,
   if (put != nullptr && context_.copies->was_removed(put->message->serverid))
     return;
   const auto found = table_.find(user);
-  if (found == table_.end())
+  if (found == table_.end()) {
+    // A group's home goes on with what another node has taken for it.
+    if (put != nullptr && core::is_group_mailbox(user)) {
+      resume_outgoing group{user};
+      resume(group);
+    }
     return;
+  }
   ++found->second.forwarded;
   tell(found->second.delivery, merge_copy{std::move(what)});
 }

@@ -65,6 +65,8 @@ public:
   core::server_id_clock ids;
   core::mailbox_counters counters;
   core::connection_counters connection_counts;
+  core::group_counters groups;
+  std::size_t open_records = 0; ///< of `deliveries`: groups, lists of groups
   core::mailbox_context mailboxes;
 
   /// Actors by the number under which storage knows them: deliveries, and the

@@ -48,4 +48,15 @@ struct connection_counters {
   std::uint64_t unconfirmed_pauses = 0; ///< reading stopped: unconfirmed
 };
 
+/// What the groups of a shard have counted since the process started.
+struct group_counters {
+  std::uint64_t accepted = 0; ///< messages that are durable at their group
+  std::uint64_t sent = 0;     ///< copies and events to members, also again
+  std::uint64_t finished = 0; ///< messages and events that all members have
+  std::uint64_t refused = 0;  ///< copies that a member will not take
+  std::uint64_t retried = 0;  ///< copies that are to be sent again later
+  std::uint64_t expired = 0;  ///< copies given up: their ttl was over
+  std::uint64_t given_up = 0; ///< … the group was full of what only they owe
+};
+
 } // namespace vartalap::core

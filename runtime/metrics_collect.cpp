@@ -50,6 +50,26 @@ static_assert(sizeof(counters)
                 == (mailbox_fields.size() + 1) * sizeof(std::uint64_t),
               "mailbox_counters has a field that no metric shows");
 
+struct group_field {
+  std::string_view name;
+  std::uint64_t core::group_counters::*field;
+  std::string_view labels{};
+};
+
+using of_group = core::group_counters;
+
+constexpr std::array<group_field, 7> group_fields{{
+  {"group_messages_total", &of_group::accepted},
+  {"group_copies_total", &of_group::sent, R"(what="sent")"},
+  {"group_copies_total", &of_group::refused, R"(what="refused")"},
+  {"group_copies_total", &of_group::retried, R"(what="to_retry")"},
+  {"group_copies_total", &of_group::expired, R"(what="expired")"},
+  {"group_copies_total", &of_group::given_up, R"(what="given_up")"},
+  {"group_finished_total", &of_group::finished},
+}};
+static_assert(sizeof(of_group) == group_fields.size() * sizeof(std::uint64_t),
+              "group_counters has a field that no metric shows");
+
 struct store_field {
   std::string_view name;
   std::uint64_t storage::store_status::*field;
@@ -132,6 +152,17 @@ void publish(process_metrics& metrics, const core::connection_counters& sum) {
   metrics.set_total("limit_hits_total",
                     static_cast<double>(sum.unconfirmed_pauses),
                     R"(limit="unconfirmed")");
+}
+
+void accumulate(core::group_counters& sum, const core::group_counters& shard) {
+  for (const auto& each : group_fields)
+    sum.*each.field += shard.*each.field;
+}
+
+void publish(process_metrics& metrics, const core::group_counters& sum) {
+  for (const auto& each : group_fields)
+    metrics.set_total(each.name, static_cast<double>(sum.*each.field),
+                      each.labels);
 }
 
 void publish(process_metrics& metrics, const storage::store_status& status) {

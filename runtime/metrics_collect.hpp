@@ -14,11 +14,15 @@ void accumulate(core::mailbox_counters& sum,
                 const core::mailbox_counters& shard);
 void accumulate(core::connection_counters& sum,
                 const core::connection_counters& shard);
+void accumulate(core::group_counters& sum, const core::group_counters& shard);
 
 /// Shows the sum of all shards' counters as `mailbox_*`.
 void publish(process_metrics& metrics, const core::mailbox_counters& sum);
 /// Shows what connections have counted: refusals and pauses.
 void publish(process_metrics& metrics, const core::connection_counters& sum);
+
+/// Shows what groups have counted as `group_*`.
+void publish(process_metrics& metrics, const core::group_counters& sum);
 
 /// Shows the state of the store as `storage_*`.
 void publish(process_metrics& metrics, const storage::store_status& status);

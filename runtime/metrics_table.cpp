@@ -143,6 +143,17 @@ std::vector<metric_row> make_rows() {
     {"push_misconfigured_total", counter, "provider",
      "Attempts refused because of our key or set-up: see the log."},
 
+    // Groups.
+    {"groups_open", gauge, "",
+     "Groups, and users' lists of groups, in memory."},
+    {"group_messages_total", counter, "",
+     "Messages that groups have accepted."},
+    {"group_copies_total", counter, "what",
+     "Copies and events to members: sent, refused for good, to be sent again "
+     "later, and what was given up since its ttl was over or the group full."},
+    {"group_finished_total", counter, "",
+     "Messages and events that all members have."},
+
     // Storage.
     {"storage_accepting", gauge, "", "0 while new messages are refused: full."},
     {"storage_failed", gauge, "", "1 after an I/O error that is no full disk."},

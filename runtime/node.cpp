@@ -226,6 +226,9 @@ void node::impl::start_actors() {
   events_.connect(context_);
   if (tls_)
     reload_.add("the certificates of node.tls", [this] { tls_->reload(); });
+  for (auto& one : context_.shards)
+    if (!is_one_of_several) // else once it is known whose home this is
+      actors::tell(one->router, actors::look_for_outgoing{});
   if (is_one_of_several)
     cluster_ = std::make_unique<node_cluster>(*system_, context_, me_, log_);
   if (cluster_)
@@ -307,6 +310,8 @@ void node::impl::collect(process_metrics& into) {
   if (sum.complete) {
     publish(into, sum.mailboxes);
     publish(into, sum.connections);
+    publish(into, sum.groups);
+    into.set("groups_open", static_cast<double>(sum.open_records));
     into.set("mailboxes_open", static_cast<double>(sum.open_mailboxes));
     into.set("actors", static_cast<double>(sum.open_mailboxes),
              R"(kind="delivery")");

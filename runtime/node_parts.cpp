@@ -54,7 +54,10 @@ counters_sum sum_counters(actors::node_context& node, core::milliseconds wait) {
       const std::lock_guard lock(shared->mutex);
       accumulate(shared->sum.mailboxes, context->counters);
       accumulate(shared->sum.connections, context->connection_counts);
-      shared->sum.open_mailboxes += context->deliveries.size();
+      accumulate(shared->sum.groups, context->groups);
+      shared->sum.open_records += context->open_records;
+      shared->sum.open_mailboxes += context->deliveries.size()
+                                    - context->open_records;
       shared->sum.open_websockets += context->connections.size();
       if (--shared->missing == 0)
         shared->arrived.notify_all();

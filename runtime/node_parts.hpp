@@ -49,6 +49,8 @@ private:
 struct counters_sum {
   core::mailbox_counters mailboxes;
   core::connection_counters connections;
+  core::group_counters groups;
+  std::size_t open_records = 0; ///< groups, lists of groups
   std::size_t open_mailboxes = 0;
   std::size_t open_websockets = 0;
   bool complete = true;

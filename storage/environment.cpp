@@ -224,8 +224,7 @@ void environment::check_identity() {
   // Handles that a read transaction opens last only if it is committed.
   commit(std::move(txn));
   if (tables_.removed != no_table && tables_.peers != no_table
-      && tables_.rows != no_table
-      && tables_.outbox != no_table)
+      && tables_.rows != no_table && tables_.outbox != no_table)
     return;
   auto making = begin_write(env_.get());
   tables_ = open_tables(making.get(), true);

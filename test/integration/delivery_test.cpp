@@ -374,7 +374,7 @@ TEST_CASE("messages of one sender arrive in order, across a reconnect too") {
   CHECK(becomes_empty(server, "bob"));
 }
 
-TEST_CASE("a group is unknown in this version, and the connection stays") {
+TEST_CASE("a group that is none is refused, and the connection stays") {
   server_process server;
   chat_peer alice(server.port(), "alice");
   alice.ws.send(R"({"_v":2.1,"id":"g1","head":{"type":"group","to":"friends"},)"

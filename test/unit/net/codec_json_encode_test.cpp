@@ -32,6 +32,18 @@ std::string body_of(const core::envelope& message) {
 
 } // namespace
 
+TEST_CASE("encode_delivery names the group of a member's copy") {
+  auto copy = binary_message(core::content_kind::json, "{}");
+  copy.group = "g1";
+  copy.channel = core::channel::group;
+  const auto json = delivery(encoding::json_v2, copy);
+  CHECK(json.find("\"to\":\"g1\"") != std::string::npos);
+  CHECK(json.find("bob") == std::string::npos);
+  const auto packed = delivery(encoding::msgpack, copy);
+  CHECK(packed.find("\xa2g1") != std::string::npos);
+  CHECK(packed.find("bob") == std::string::npos);
+}
+
 TEST_CASE("encode_delivery writes the reference's frame, with meta") {
   // reference 1.4 in, 1.6 out, plus protocol.md 3.1's meta
   const auto out

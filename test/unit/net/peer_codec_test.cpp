@@ -22,6 +22,7 @@ std::shared_ptr<core::envelope> sample() {
   out->type = core::message_type::notification;
   out->channel = core::channel::other;
   out->kind = core::content_kind::json;
+  out->group = "g1";
   return out;
 }
 
@@ -53,6 +54,7 @@ TEST_CASE("peer_codec keeps a message as it is") {
   CHECK(m.serverid == s->serverid);
   CHECK(m.server_timestamp == s->server_timestamp);
   CHECK(m.timestamp == s->timestamp);
+  CHECK(m.group == s->group);
 }
 
 TEST_CASE("peer_codec keeps every kind of message") {
@@ -159,6 +161,12 @@ TEST_CASE("peer_codec takes no value that an enumeration does not have") {
   CHECK_FALSE(takes(peer::submit{1, "", sent}));
   sent->type = core::message_type::custom;
   CHECK(takes(peer::submit{1, "", sent}));
+  for (const auto type :
+       {core::message_type::group_record, core::message_type::group_command,
+        core::message_type::outgoing_custom}) {
+    sent->type = type;
+    CHECK(takes(peer::submit{1, "", sent}));
+  }
   // On disk and on six more nodes.
   CHECK(takes(peer::confirmed{
     1, {}, 2, core::ack_status::stored, static_cast<core::durability>(7)}));

@@ -98,3 +98,58 @@ TEST_CASE("groups work from every node of a cluster, whoever is their home") {
   }
   CHECK(json_list(call(right, "GET", "dora", "/groups/").body, "").size() == 8);
 }
+
+TEST_CASE(
+  "a group goes on after its home was killed, here or on the next node") {
+  constexpr int count = 200;
+  node_pair nodes(trust::secret);
+  // Of two groups on two nodes one or the other is likely to be at home.
+  std::vector<std::string> groups;
+  for (int i = 0; i < 3; ++i)
+    groups.push_back(create_large(nodes[1].port(), count));
+  std::vector<std::string> confirmed;
+  for (int round = 0; round < 2; ++round) {
+    chat_peer alice(nodes[1].port(), "alice");
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (int i = 0; i < 5; ++i) {
+        const auto id = std::to_string(round) + '-' + std::to_string(g) + '-'
+                        + std::to_string(i);
+        alice.ws.send(frame(id, groups[g]));
+      }
+    // Each group answers in order, and no group waits for another.
+    for (std::size_t answered = 0; answered < 5 * groups.size();) {
+      const auto got = alice.hear();
+      if (got.kind == heard::what::delivery) {
+        alice.acknowledge({got.server_id});
+        continue;
+      }
+      ++answered;
+      CHECK(got.kind == heard::what::server_ack);
+      confirmed.push_back(got.id);
+    }
+    nodes[0].kill();
+    nodes[0].start();
+  }
+  CHECK(confirmed.size() == 30);
+  for (int i = 0; i < count; i += 7) {
+    const auto user = "u" + std::to_string(i);
+    INFO(user);
+    const auto complete = [&] {
+      return without_repeats(waiting(nodes[1].port(), user)).size()
+             == confirmed.size();
+    };
+    CHECK(comes_true(complete, 3 * patience));
+    // In order, each group for itself.
+    const auto got = without_repeats(waiting(nodes[1].port(), user));
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto of_group = [g](const std::vector<std::string>& all) {
+        std::vector<std::string> out;
+        for (const auto& id : all)
+          if (id.substr(1, 3) == "-" + std::to_string(g) + "-")
+            out.push_back(id);
+        return out;
+      };
+      CHECK(of_group(got) == of_group(confirmed));
+    }
+  }
+}

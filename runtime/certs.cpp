@@ -1,6 +1,7 @@
 #include "runtime/certs.hpp"
 
-#include <fcntl.h>
+#include "runtime/secret_file.hpp"
+
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -11,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -59,17 +58,8 @@ void write_file(const certs_request& request, const std::string& name,
   const auto path = path_of(request, name);
   if (request.force)
     ::unlink(path.c_str());
-  const auto fd
-    = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0 && errno == EEXIST)
+  if (!write_new_file(path, text, mode))
     throw std::runtime_error(path + " is there already: --force replaces it");
-  if (fd < 0)
-    throw std::runtime_error("cannot write " + path + ": "
-                             + std::strerror(errno));
-  const auto n = ::write(fd, text.data(), text.size());
-  ::close(fd);
-  if (n != static_cast<::ssize_t>(text.size()))
-    throw std::runtime_error("cannot write " + path);
 }
 
 std::string text_of(BIO* bio) {
@@ -145,6 +135,15 @@ cert_ptr start_certificate(EVP_PKEY* key, const std::string& common_name,
   return cert;
 }
 
+bool is_node_name(const std::string& name) {
+  constexpr std::string_view allowed
+    = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !name.empty() && name.size() <= 64 && name != "ca"
+         && name.find_first_not_of(allowed) == std::string::npos;
+}
+
+} // namespace
+
 void make_authority(const certs_request& request) {
   std::filesystem::create_directories(request.directory);
   const auto key = make_key();
@@ -161,7 +160,11 @@ void make_authority(const certs_request& request) {
   write_file(request, "ca.pem", to_pem(cert.get()), 0644);
 }
 
-void make_node(const certs_request& request) {
+void make_node_certificate(const certs_request& request) {
+  if (!is_node_name(request.node))
+    throw std::runtime_error("\"" + request.node
+                             + "\" is no name of a node: use 1 to 64 of A-Z "
+                               "a-z 0-9 . _ -, and not `ca`");
   const auto ca_in = open_pem(path_of(request, "ca.pem"));
   const cert_ptr ca(PEM_read_bio_X509(ca_in.get(), nullptr, nullptr, nullptr));
   const auto key_in = open_pem(path_of(request, "ca.key"));
@@ -189,15 +192,6 @@ void make_node(const certs_request& request) {
   write_file(request, request.node + ".pem", to_pem(cert.get()), 0644);
 }
 
-bool is_node_name(const std::string& name) {
-  constexpr std::string_view allowed
-    = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !name.empty() && name.size() <= 64 && name != "ca"
-         && name.find_first_not_of(allowed) == std::string::npos;
-}
-
-} // namespace
-
 int run_certs_init(const certs_request& request) {
   try {
     make_authority(request);
@@ -219,14 +213,8 @@ int run_certs_init(const certs_request& request) {
 }
 
 int run_certs_node(const certs_request& request) {
-  if (!is_node_name(request.node)) {
-    std::cerr << "certs: \"" << request.node
-              << "\" is no name of a node: use 1 to 64 of A-Z a-z 0-9 . _ -, "
-                 "and not `ca`\n";
-    return 1;
-  }
   try {
-    make_node(request);
+    make_node_certificate(request);
   } catch (const std::exception& problem) {
     std::cerr << "certs: " << problem.what() << '\n';
     return 1;

@@ -13,6 +13,11 @@ struct certs_request {
   bool force = false;  ///< replace what is there
 };
 
+/// The files alone, without a word: see the commands below. Blocks on the disk.
+/// @throws std::runtime_error with a text for the operator.
+void make_authority(const certs_request& request);
+void make_node_certificate(const certs_request& request);
+
 /// Makes `ca.pem` and `ca.key` (EC P-256, 10 years) in the directory, which is
 /// made where it is missing, and says what to do next.
 /// @returns 0; 1 with a text on standard error: what is there is not replaced,

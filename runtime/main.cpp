@@ -5,6 +5,7 @@
 #include "runtime/check.hpp"
 #include "runtime/cluster_commands.hpp"
 #include "runtime/dump.hpp"
+#include "runtime/init.hpp"
 #include "runtime/node.hpp"
 #include "runtime/node_auth.hpp"
 #include "runtime/passwd.hpp"
@@ -34,6 +35,11 @@ int run(int argc, char** argv) {
   runtime::serve_request serve;
   auto* serve_cmd = app.add_subcommand("serve", "Run a node");
   runtime::add_serve_options(*serve_cmd, serve);
+
+  runtime::init_request init;
+  auto* begin_cmd = app.add_subcommand(
+    "init", "Write a cluster.toml with the secrets that it needs");
+  runtime::add_init_options(*begin_cmd, init);
 
   runtime::check_request check;
   auto* check_cmd = app.add_subcommand(
@@ -128,6 +134,8 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv)
   if (serve_cmd->parsed())
     return runtime::run_serve(serve);
+  if (begin_cmd->parsed())
+    return runtime::run_init(init, std::cout, std::cerr);
   if (check_cmd->parsed())
     return runtime::run_check(check, std::cout, std::cerr);
   if (token_cmd->parsed())

@@ -1,6 +1,8 @@
 #include "runtime/secret_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -22,6 +24,25 @@ std::string read_file(const std::string& what, const std::string& path) {
   throw std::runtime_error(
     what + ": " + path + " cannot be read ("
     + (errno != 0 ? std::strerror(errno) : "it is empty or no file") + ")");
+}
+
+bool write_new_file(const std::string& path, std::string_view text,
+                    ::mode_t mode) {
+  const auto fail = [&path] {
+    throw std::runtime_error("cannot write " + path + ": "
+                             + std::strerror(errno));
+  };
+  const auto fd
+    = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (fd < 0 && errno == EEXIST)
+    return false;
+  if (fd < 0)
+    fail();
+  const auto n = ::write(fd, text.data(), text.size());
+  ::close(fd);
+  if (n != static_cast<::ssize_t>(text.size()))
+    fail();
+  return true;
 }
 
 std::string read_secret_file(const std::string& what, const std::string& path) {

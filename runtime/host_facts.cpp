@@ -65,45 +65,6 @@ void read_file_system(host_facts& facts) {
   facts.disk_bytes = system.f_blocks * block;
 }
 
-void warn_of_data(const host_facts& host, std::vector<std::string>& out) {
-  if (!host.data_writable)
-    out.push_back("the data folder " + host.data
-                  + " cannot be written: sudo install -d -m 0700 -o "
-                    "$(id -un) "
-                  + host.data);
-  if (host.data_in_memory)
-    out.push_back("the data folder " + host.data
-                  + " is in memory (tmpfs): a reboot loses every message; "
-                    "set data to a folder on a disk");
-  if (host.data_on_network)
-    out.push_back("the data folder " + host.data
-                  + " is on a network file system, which breaks the "
-                    "storage; set data to a folder on a local disk");
-  const auto least = std::max(host.disk_bytes / 20, least_free);
-  if (host.disk_bytes != 0 && host.disk_free < least)
-    out.push_back("only " + bytes(host.disk_free) + " are free for " + host.data
-                  + ": new messages are refused below " + bytes(least)
-                  + "; make room, or move data");
-}
-
-/// What is allowed, and seldom meant.
-void warn_of_identity(const core::cluster_options& options,
-                      std::vector<std::string>& out) {
-  const auto mode = options.auth.mode;
-  if (mode == core::auth_mode::accesskey && options.nodes.size() > 1)
-    out.emplace_back("access keys are known to the node that issued them "
-                     "alone, so a client must come back to it; "
-                     "auth.mode = \"jwt\" works on every node");
-  for (const auto& node : options.nodes) {
-    std::string problem;
-    const auto at = parse_address(node.client, problem);
-    if (at && !is_loopback(at->host) && !node.tls.wanted())
-      out.push_back("clients of " + node.client
-                    + " show their credentials in the clear: add [node.tls], "
-                      "or let a proxy on this machine end TLS");
-  }
-}
-
 } // namespace
 
 host_facts read_host_facts(const std::string& data) {
@@ -122,8 +83,8 @@ host_facts read_host_facts(const std::string& data) {
   return facts;
 }
 
-std::vector<std::string> host_warnings(const host_facts& host,
-                                       const core::cluster_options& options) {
+std::vector<std::string> limit_warnings(const host_facts& host,
+                                        const core::cluster_options& options) {
   std::vector<std::string> out;
   const auto asked = options.limits.max_connections;
   const auto files = asked == 0 ? wanted_files : asked + reserved_files;
@@ -154,8 +115,56 @@ std::vector<std::string> host_warnings(const host_facts& host,
     out.push_back("the address space is limited to " + bytes(host.address_space)
                   + ", less than the map of " + bytes(options.storage.max_bytes)
                   + ": ulimit -v unlimited, or lower storage.max_bytes");
-  warn_of_data(host, out);
-  warn_of_identity(options, out);
+  return out;
+}
+
+std::vector<std::string> data_warnings(const host_facts& host) {
+  std::vector<std::string> out;
+  if (!host.data_writable)
+    out.push_back("the data folder " + host.data
+                  + " cannot be written: sudo install -d -m 0700 -o "
+                    "$(id -un) "
+                  + host.data);
+  if (host.data_in_memory)
+    out.push_back("the data folder " + host.data
+                  + " is in memory (tmpfs): a reboot loses every message; "
+                    "set data to a folder on a disk");
+  if (host.data_on_network)
+    out.push_back("the data folder " + host.data
+                  + " is on a network file system, which breaks the "
+                    "storage; set data to a folder on a local disk");
+  const auto least = std::max(host.disk_bytes / 20, least_free);
+  if (host.disk_bytes != 0 && host.disk_free < least)
+    out.push_back("only " + bytes(host.disk_free) + " are free for " + host.data
+                  + ": new messages are refused below " + bytes(least)
+                  + "; make room, or move data");
+  return out;
+}
+
+std::vector<std::string>
+identity_warnings(const core::cluster_options& options) {
+  std::vector<std::string> out;
+  const auto mode = options.auth.mode;
+  if (mode == core::auth_mode::accesskey && options.nodes.size() > 1)
+    out.emplace_back("access keys are known to the node that issued them "
+                     "alone, so a client must come back to it; "
+                     "auth.mode = \"jwt\" works on every node");
+  for (const auto& node : options.nodes) {
+    std::string problem;
+    const auto at = parse_address(node.client, problem);
+    if (at && !is_loopback(at->host) && !node.tls.wanted())
+      out.push_back("clients of " + node.client
+                    + " show their credentials in the clear: add [node.tls], "
+                      "or let a proxy on this machine end TLS");
+  }
+  return out;
+}
+
+std::vector<std::string> host_warnings(const host_facts& host,
+                                       const core::cluster_options& options) {
+  auto out = limit_warnings(host, options);
+  for (auto& more : {data_warnings(host), identity_warnings(options)})
+    out.insert(out.end(), more.begin(), more.end());
   return out;
 }
 

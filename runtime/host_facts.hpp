@@ -37,6 +37,14 @@ host_facts read_host_facts(const std::string& data);
 std::vector<std::string> host_warnings(const host_facts& host,
                                        const core::cluster_options& options);
 
+/// The parts of it: limits and kernel settings; the folder of the data; what is
+/// allowed, and seldom meant, of who clients are.
+std::vector<std::string> limit_warnings(const host_facts& host,
+                                        const core::cluster_options& options);
+std::vector<std::string> data_warnings(const host_facts& host);
+std::vector<std::string>
+identity_warnings(const core::cluster_options& options);
+
 /// Files that are not for client connections: storage, log, administration.
 inline constexpr std::uint64_t reserved_files = 256;
 

@@ -4,6 +4,7 @@
 #include "runtime/chat.hpp"
 #include "runtime/check.hpp"
 #include "runtime/cluster_commands.hpp"
+#include "runtime/doctor.hpp"
 #include "runtime/dump.hpp"
 #include "runtime/init.hpp"
 #include "runtime/node.hpp"
@@ -50,6 +51,13 @@ int run(int argc, char** argv) {
                       "Print every key with its default and a comment");
 
   check.look_at_files = runtime::auth_file_problems;
+
+  runtime::doctor_request doctor;
+  auto* doctor_cmd = app.add_subcommand(
+    "doctor", "Look at this machine for a node: limits, clock, disk, "
+              "permissions, ports, certificates; exits 1 where something is "
+              "to be mended, and says how");
+  runtime::add_doctor_options(*doctor_cmd, doctor);
 
   runtime::token_request token;
   auto* token_cmd = app.add_subcommand(
@@ -138,6 +146,8 @@ int run(int argc, char** argv) {
     return runtime::run_init(init, std::cout, std::cerr);
   if (check_cmd->parsed())
     return runtime::run_check(check, std::cout, std::cerr);
+  if (doctor_cmd->parsed())
+    return runtime::run_doctor(doctor, std::cout, std::cerr);
   if (token_cmd->parsed())
     return runtime::run_token(token, std::cout, std::cerr);
   if (passwd_cmd->parsed())

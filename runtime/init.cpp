@@ -71,6 +71,9 @@ std::string random_hex(std::size_t bytes) {
 }
 
 plan::plan(const init_request& request) : asked(request) {
+  if (request.data.find_first_of("\"\\\n") != std::string::npos)
+    throw std::runtime_error("--data: choose a folder without quotes and "
+                             "backslashes in its name");
   std::map<std::string, std::uint16_t> on_host;
   const auto wanted = request.nodes.empty() ? std::vector<std::string>{"n1"}
                                             : request.nodes;
@@ -165,7 +168,8 @@ std::string plan::config() const {
     if (has_many())
       out << "peer = \"" << address(node.host, peer_port, node.before)
           << "\"\n";
-    out << "data = \"data/" << node.name << "\"\n";
+    out << "data = \"" << (files::path(asked.data) / node.name).string()
+        << "\"\n";
   }
   return out.str();
 }
@@ -250,6 +254,10 @@ void tell(const plan& what, std::ostream& out) {
 
 void add_init_options(CLI::App& app, init_request& request) {
   app.add_option("--dir", request.directory, "Where to write it")
+    ->capture_default_str();
+  app
+    .add_option("--data", request.data,
+                "Where each node has its folder; relative to --dir")
     ->capture_default_str();
   app
     .add_option("--nodes", request.nodes,

@@ -13,6 +13,7 @@ namespace vartalap::runtime {
 /// What `vartalap init` was asked.
 struct init_request {
   std::string directory = ".";
+  std::string data = "data"; ///< below it, each node has a folder of its name
   std::vector<std::string> nodes; ///< NAME or NAME=IP; empty: n1 on loopback
   std::string auth = "none";      ///< auth.mode
   std::string user = "admin";     ///< accesskey: who may log in first

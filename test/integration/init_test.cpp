@@ -113,6 +113,14 @@ TEST_CASE("init writes one node that needs no secret") {
                                        "127.0.0.1:8080)"));
 }
 
+TEST_CASE("init puts the data where it is told") {
+  const scratch_folder scratch;
+  const auto folder = scratch.path("new");
+  make(folder, {"--data", "/var/lib/vartalap"});
+  CHECK(contains(read(folder + "/cluster.toml"),
+                 "data = \"/var/lib/vartalap/n1\"\n"));
+}
+
 TEST_CASE("init gives several nodes of one machine a secret") {
   const scratch_folder scratch;
   const auto folder = scratch.path("new");
@@ -233,6 +241,7 @@ TEST_CASE("init refuses nodes that cannot be") {
     {"--nodes", "n2=10.0.0.6,ca=10.0.0.5"}, // the name of the authority's files
     {"--nodes", "n1,n2", "--auth", "accesskey"},
     {"--auth", "accesskey", "--user", "server"},
+    {"--data", "a\"b"},
   };
   for (const auto& arguments : bad) {
     const auto refused = init(folder, arguments);

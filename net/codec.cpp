@@ -2,6 +2,7 @@
 
 #include "net/codec_json.hpp"
 #include "net/codec_msgpack.hpp"
+#include "net/codec_protobuf.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -23,6 +24,8 @@ void encode_delivery(encoding how, const core::envelope& message,
                      std::string& out) {
   if (how == encoding::msgpack)
     encode_msgpack_delivery(message, out);
+  else if (how == encoding::protobuf)
+    encode_protobuf_delivery(message, out);
   else
     encode_json_delivery(message, how == encoding::json_v2, out);
 }
@@ -30,6 +33,8 @@ void encode_delivery(encoding how, const core::envelope& message,
 void encode_server_ack(encoding how, const server_ack& ack, std::string& out) {
   if (how == encoding::msgpack)
     encode_msgpack_server_ack(ack, out);
+  else if (how == encoding::protobuf)
+    encode_protobuf_server_ack(ack, out);
   else
     encode_json_server_ack(ack, how == encoding::json_v2, out);
 }
@@ -38,6 +43,8 @@ void encode_error(encoding how, std::string_view id, std::string_view to,
                   core::refusal code, std::string_view why, std::string& out) {
   if (how == encoding::msgpack)
     encode_msgpack_error(id, code, why, out);
+  else if (how == encoding::protobuf)
+    encode_protobuf_error(id, to, code, why, out);
   else
     encode_json_error(id, to, code, why, how == encoding::json_v2, out);
 }

@@ -15,9 +15,10 @@ namespace vartalap::net {
 
 /// The encodings that a connection may write.
 enum class encoding : std::uint8_t {
-  json_v2, ///< text without a subprotocol: with the repeated v1 names
-  json,    ///< subprotocol vartalap.json: without them
-  msgpack, ///< subprotocol vartalap.msgpack
+  json_v2,  ///< text without a subprotocol: with the repeated v1 names
+  json,     ///< subprotocol vartalap.json: without them
+  msgpack,  ///< subprotocol vartalap.msgpack
+  protobuf, ///< format=binary without a subprotocol
 };
 
 /// Frames that a client may send, decoded.
@@ -73,6 +74,11 @@ client_frame decode_json(std::string_view text, const codec_limits& limits,
 client_frame decode_msgpack(std::string_view bytes, const codec_limits& limits,
                             std::uint64_t now);
 
+/// Decodes one binary frame of any other connection. Never throws but for
+/// memory, which is bounded by a small multiple of the frame's size.
+client_frame decode_protobuf(std::string_view bytes, const codec_limits& limits,
+                             std::uint64_t now);
+
 /// Appends the delivery of a message to `out` in the given encoding.
 void encode_delivery(encoding how, const core::envelope& message,
                      std::string& out);
@@ -100,7 +106,7 @@ void encode_gap(encoding how, std::string_view to, std::uint64_t count,
 
 /// True for the encodings that travel in text frames.
 constexpr bool is_text(encoding how) noexcept {
-  return how != encoding::msgpack;
+  return how == encoding::json_v2 || how == encoding::json;
 }
 
 } // namespace vartalap::net

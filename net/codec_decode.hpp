@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-/// What decoding JSON and decoding MessagePack have in common.
+/// What decoding has in common in every encoding.
 namespace vartalap::net {
 
 /// Puts entries into an envelope's meta within the limits; a repeated key

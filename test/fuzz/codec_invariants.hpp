@@ -72,6 +72,14 @@ inline void require_deliverable(core::envelope message) {
   require_same(message, again);
   require(std::get<net::frame::message>(again).what->content == message.content,
           "the content stays");
+  out.clear();
+  net::encode_delivery(net::encoding::protobuf, message, out);
+  const auto third = net::decode_protobuf(out, wide_limits(), 0);
+  require_same(message, third);
+  require(message.kind == core::content_kind::msgpack
+            || std::get<net::frame::message>(third).what->content
+                 == message.content,
+          "the content stays in protobuf");
 }
 
 /// Checks what a decoder made of a frame.
@@ -82,7 +90,8 @@ inline void require_sound(const net::client_frame& decoded,
     require(core::is_utf8(bad->id) && core::is_utf8(bad->why),
             "a refusal can be sent");
     std::string out;
-    for (const auto how : {net::encoding::json_v2, net::encoding::msgpack})
+    for (const auto how : {net::encoding::json_v2, net::encoding::msgpack,
+                           net::encoding::protobuf})
       net::encode_error(how, bad->id, "alice", bad->code, bad->why, out);
   } else if (const auto* ack = std::get_if<net::frame::ack>(&decoded)) {
     require(!ack->id.empty() || !ack->serverids.empty(), "an ack names some");

@@ -44,6 +44,8 @@ const std::vector<owner_rule>& owner_rules() {
     {"lmdb.h", {"storage/"}},
     {"msgpack.hpp", {"net/codec", "net/peer_codec", "storage/record_format"}},
     {"msgpack/", {"net/codec", "net/peer_codec", "storage/record_format"}},
+    {"google/protobuf/", {"net/codec_protobuf"}},
+    {"net/event_args.pb.h", {"net/codec_protobuf"}},
     {"rapidjson/", {"net/", "actors/", "runtime/", "load/"}},
     {"toml++/", {"runtime/config"}},
     {"spdlog/", {"runtime/log."}},

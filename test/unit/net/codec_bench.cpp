@@ -46,8 +46,10 @@ void decode(benchmark::State& state, encoding how, Decode function) {
 } // namespace
 
 BENCHMARK_CAPTURE(encode, msgpack, encoding::msgpack);
+BENCHMARK_CAPTURE(encode, protobuf, encoding::protobuf);
 BENCHMARK_CAPTURE(encode, json, encoding::json);
 BENCHMARK_CAPTURE(encode, json_v2, encoding::json_v2);
 BENCHMARK_CAPTURE(decode, msgpack, encoding::msgpack, net::decode_msgpack);
+BENCHMARK_CAPTURE(decode, protobuf, encoding::protobuf, net::decode_protobuf);
 BENCHMARK_CAPTURE(decode, json, encoding::json, net::decode_json);
 BENCHMARK_MAIN();

@@ -58,6 +58,18 @@ inline client_frame from_msgpack(std::string_view bytes,
   return decode_msgpack(bytes, limits, now);
 }
 
+inline client_frame from_protobuf(std::string_view bytes,
+                                  const codec_limits& limits = {}) {
+  return decode_protobuf(bytes, limits, now);
+}
+
+/// The frame as the server reads it from a connection of that encoding.
+inline client_frame from(encoding how, std::string_view bytes) {
+  return how == encoding::msgpack    ? from_msgpack(bytes)
+         : how == encoding::protobuf ? from_protobuf(bytes)
+                                     : from_json(bytes);
+}
+
 /// The envelope as a mailbox would hand it to a receiver.
 inline core::envelope accepted(const client_frame& decoded,
                                std::string from = "alice") {
@@ -164,6 +176,40 @@ inline std::string compact(std::string_view text) {
   for (const char c : text) {
     if (c != ' ' && c != '\n')
       result.push_back(c);
+  }
+  return result;
+}
+
+/// The bytes that a golden writes as hex digits and, between apostrophes, as
+/// text; blanks and line ends between them mean nothing.
+inline std::string bytes_of(std::string_view golden) {
+  std::string result;
+  std::string digits;
+  bool in_text = false;
+  for (const char c : golden) {
+    if (c == '\'')
+      in_text = !in_text;
+    else if (in_text)
+      result.push_back(c);
+    else if (c != ' ' && c != '\n')
+      digits.push_back(c);
+    if (digits.size() == 2) {
+      result.push_back(static_cast<char>(std::stoi(digits, nullptr, 16)));
+      digits.clear();
+    }
+  }
+  REQUIRE(digits.empty());
+  return result;
+}
+
+/// Bytes as hex digits, for a failure's report.
+inline std::string hex_of(std::string_view bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string result;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += digits[byte >> 4];
+    result += digits[byte & 15];
   }
   return result;
 }

@@ -95,14 +95,15 @@ std::shared_ptr<const submission_origin> connection_actor::origin() {
 }
 
 void connection_actor::on_frame(std::string_view payload, bool text) {
-  if (!text && client_.encoding != net::encoding::msgpack)
+  if (!text && client_.encoding == net::encoding::json)
     return session_->close(net::close_code::wrong_kind,
-                           "binary frames need the subprotocol "
-                           "vartalap.msgpack");
+                           "the subprotocol vartalap.json has text frames");
   const auto limits = limits_of(context_.node.options.limits);
   const auto now = context_.now().wall;
   auto frame = text ? net::decode_json(payload, limits, now)
-                    : net::decode_msgpack(payload, limits, now);
+               : client_.encoding == net::encoding::msgpack
+                 ? net::decode_msgpack(payload, limits, now)
+                 : net::decode_protobuf(payload, limits, now);
   if (auto* message = std::get_if<net::frame::message>(&frame))
     take_message(*message);
   else if (auto* ack = std::get_if<net::frame::ack>(&frame))

@@ -100,9 +100,7 @@ std::optional<client_info> parse_upgrade(const http_request& request,
   } else if (subprotocol == "vartalap.json") {
     out.encoding = encoding::json;
   } else if (format == "binary") {
-    problem = "format=binary (protobuf) is not in this version: offer the "
-              "subprotocol vartalap.msgpack for binary frames";
-    return std::nullopt;
+    out.encoding = encoding::protobuf;
   }
   if (const auto device = request.param("device"); !device.empty()) {
     if (!core::is_valid_device(device)) {
@@ -117,7 +115,7 @@ std::optional<client_info> parse_upgrade(const http_request& request,
   // The old app sends neither parameter and never acknowledges by frame.
   if (client_ack == "state"
       || (client_ack.empty() && request.param("ack").empty()
-          && subprotocol.empty()))
+          && subprotocol.empty() && is_text(out.encoding)))
     out.client_ack = client_ack_mode::state;
   else if (client_ack == "false")
     out.client_ack = client_ack_mode::written;

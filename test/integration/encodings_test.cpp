@@ -11,7 +11,8 @@ using namespace vartalap::integration;
 
 namespace {
 
-constexpr std::array all{speech::json_v2, speech::json, speech::msgpack};
+constexpr std::array all{speech::json_v2, speech::json, speech::msgpack,
+                         speech::protobuf};
 
 bool is_server_id(const std::string& text) {
   return text.size() == 32
@@ -114,6 +115,68 @@ TEST_CASE("the text ping is answered by the text pong") {
   }
 }
 
+TEST_CASE("a socket without a subprotocol reads each frame by its own kind") {
+  server_process server;
+  for (const auto how : {speech::json_v2, speech::protobuf}) {
+    INFO(name_of(how));
+    chat_peer alice(server.port(), "alice", how);
+    chat_peer bob(server.port(), "bob");
+    int n = 0;
+    for (const auto sent : {speech::json_v2, speech::protobuf}) {
+      const auto id = std::string(name_of(how)) + std::to_string(++n);
+      alice.ws.send(encode(sent, {.id = id, .to = "bob"}), opcode_of(sent));
+      const auto got = bob.hear_delivery(id);
+      CHECK(got.body == R"({"text":"hello"})");
+      bob.acknowledge({got.server_id});
+      // The answer is in the format of the socket.
+      CHECK(alice.hear_answer(id).kind == heard::what::server_ack);
+    }
+  }
+}
+
+TEST_CASE("a protobuf client acknowledges by id, as the web test client does") {
+  server_process server;
+  chat_peer alice(server.port(), "alice");
+  {
+    chat_peer bob(server.port(), "bob", speech::protobuf, "");
+    alice.say({.id = "abc", .to = "bob"});
+    bob.hear_delivery("abc");
+    // id abc, CLIENT_ACK, from bob to server, content null, a time in seconds.
+    bob.ws.send(std::string("\x0d\x00\x00\x40\x40\x12\x03"
+                            "abc\x18\x01\x20\x01\x28\x01\x32\x03"
+                            "bob\x3a\x06"
+                            "server\x42\x04null\x48\x80\xe2\xcf\xaa\x06",
+                            41),
+                opcode::binary);
+    CHECK(alice.hear_answer("abc").kind == heard::what::server_ack);
+    // Frames are taken in order: once this one is answered, that one counts.
+    bob.say({.id = "after", .to = "alice"});
+    alice.hear_delivery("after");
+  }
+  chat_peer again(server.port(), "bob", speech::protobuf, "");
+  alice.say({.id = "next", .to = "bob"});
+  CHECK(again.hear_delivery("next").id == "next");
+}
+
+TEST_CASE("a protobuf client has to acknowledge, and is not the old app") {
+  server_process server;
+  chat_peer alice(server.port(), "alice");
+  {
+    chat_peer bob(server.port(), "bob", speech::protobuf, "");
+    alice.say({.id = "m1", .to = "bob"});
+    bob.hear_delivery("m1");
+    REQUIRE(alice.hear_answer("m1").kind == heard::what::server_ack);
+    bob.say({.id = "s1",
+             .to = "alice",
+             .notification = true,
+             .action = "state",
+             .body = R"({"ids":["m1"],"state":"delivered"})"});
+    alice.hear_delivery("s1");
+  }
+  chat_peer again(server.port(), "bob", speech::protobuf, "");
+  CHECK(again.hear_delivery("m1").id == "m1");
+}
+
 TEST_CASE("a WebSocket ping is answered with its payload") {
   server_process server;
   chat_peer alice(server.port(), "alice");
@@ -130,11 +193,13 @@ TEST_CASE("SERVER_ACKs come where they are asked for, errors always") {
     const char* query;
     bool acks;
   };
-  const std::array<expectation, 6> cases{{
+  const std::array<expectation, 8> cases{{
     {speech::json_v2, "", false},
     {speech::json, "", false},
     {speech::msgpack, "", true},
+    {speech::protobuf, "", false},
     {speech::json_v2, "ack=true", true},
+    {speech::protobuf, "ack=true", true},
     {speech::json, "ack=false", false},
     {speech::msgpack, "ack=false", false},
   }};

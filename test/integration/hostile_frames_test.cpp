@@ -79,8 +79,8 @@ std::vector<fatal_case> fatal_cases() {
     {"100,000 fragments of one byte", speech::json, fragments, 1009},
     {"a binary frame where JSON was agreed on", speech::json,
      make_frame(opcode::binary, "\x91\x02"), 1003},
-    {"a binary frame without a subprotocol", speech::json_v2,
-     make_frame(opcode::binary, "\x91\x02"), 1003},
+    {"a length of 2^63 in a binary frame of format=binary", speech::protobuf,
+     huge_header, 1009},
   };
 }
 
@@ -109,6 +109,18 @@ std::vector<refused_case> refused_cases() {
      encode(speech::msgpack,
             {.id = "big", .to = "bob", .body = text_of(content_max + 1)}),
      "too_large"},
+    {"content over the limit in protobuf", speech::protobuf,
+     encode(speech::protobuf,
+            {.id = "big", .to = "bob", .body = text_of(content_max + 1)}),
+     "too_large"},
+    {"content of 2 GiB in six bytes", speech::protobuf,
+     "\x42\xff\xff\xff\xff\x07", "bad_frame"},
+    {"groups nested as deep as a frame holds", speech::protobuf,
+     std::string(frame_max - 100, '\x5b'), "bad_frame"},
+    {"a NUL in an id in protobuf", speech::protobuf,
+     encode(speech::protobuf, {.id = std::string("a\0b", 3), .to = "bob"}),
+     "bad_frame"},
+    {"an empty frame of format=binary", speech::protobuf, "", "bad_frame"},
     {"an array of 2^28 elements in five bytes", speech::msgpack,
      std::string("\xdd\x10\x00\x00\x00", 5), "bad_frame"},
     {"a map of 2^28 entries in five bytes", speech::msgpack,
@@ -179,8 +191,7 @@ TEST_CASE("a frame that cannot be taken is refused and its connection stays") {
   for (const auto& one : refused_cases()) {
     INFO(one.what);
     chat_peer mallory(server.port(), "mallory", one.how);
-    mallory.ws.send(one.payload,
-                    one.how == speech::msgpack ? opcode::binary : opcode::text);
+    mallory.ws.send(one.payload, opcode_of(one.how));
     const auto answer = mallory.hear();
     INFO(answer.raw);
     CHECK(answer.kind == heard::what::error);

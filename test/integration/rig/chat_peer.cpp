@@ -1,10 +1,13 @@
 #include "test/integration/rig/chat_peer.hpp"
 
+#include "test/integration/rig/original.pb.h"
+
 #include <rapidjson/document.h>
 #include <rapidjson/pointer.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -101,6 +104,46 @@ heard decode_msgpack(const std::string& frame) {
   return out;
 }
 
+std::string encode_protobuf(const said& message) {
+  original::Message out;
+  out.set_version(3);
+  out.set_id(message.id);
+  out.set_type(message.notification ? original::Message::NOTIFICATION
+                                    : original::Message::MESSAGE);
+  out.set_channel(original::Message::INDIVIDUAL);
+  out.set_ephemeral(message.ephemeral);
+  out.set_source("nobody");
+  out.set_destination(message.to);
+  out.set_content(body_of(message));
+  out.set_timestamp(1700000000000);
+  if (!message.action.empty())
+    (*out.mutable_meta())["action"] = message.action;
+  return out.SerializeAsString();
+}
+
+heard decode_protobuf(const std::string& frame) {
+  original::Message in;
+  heard out;
+  out.raw = frame;
+  if (!in.ParseFromString(frame))
+    return out;
+  out.id = in.id();
+  out.server_id = in.serverid();
+  if (in.type() == original::Message::SERVER_ACK) {
+    out.kind = heard::what::server_ack;
+    out.status = json_at(in.content(), "/status");
+    out.durability = json_at(in.content(), "/durability");
+  } else if (in.type() == original::Message::ERROR) {
+    out.kind = heard::what::error;
+    out.code = json_at(in.content(), "/code");
+  } else {
+    out.kind = heard::what::delivery;
+    out.body = in.content();
+    out.from = in.source();
+  }
+  return out;
+}
+
 std::string shown(const heard& what) {
   return "heard instead: " + what.raw;
 }
@@ -115,8 +158,15 @@ const char* name_of(speech how) {
       return "vartalap.json";
     case speech::msgpack:
       return "vartalap.msgpack";
+    case speech::protobuf:
+      return "format=binary";
   }
   return "";
+}
+
+unsigned opcode_of(speech how) {
+  return how == speech::msgpack || how == speech::protobuf ? opcode::binary
+                                                           : opcode::text;
 }
 
 std::string json_string(std::string_view text) {
@@ -167,8 +217,9 @@ heard decode_json(const std::string& frame) {
 }
 
 std::string encode(speech how, const said& message) {
-  return how == speech::msgpack ? encode_msgpack(message)
-                                : encode_json(message);
+  return how == speech::msgpack    ? encode_msgpack(message)
+         : how == speech::protobuf ? encode_protobuf(message)
+                                   : encode_json(message);
 }
 
 std::string encode_ack(speech how, const std::vector<std::string>& server_ids) {
@@ -180,6 +231,12 @@ std::string encode_ack(speech how, const std::vector<std::string>& server_ids) {
     out.pack(server_ids);
     return {buffer.data(), buffer.size()};
   }
+  if (how == speech::protobuf) {
+    original::Message out;
+    out.set_type(original::Message::CLIENT_ACK);
+    out.set_serverid(server_ids.at(0));
+    return out.SerializeAsString();
+  }
   std::string ids;
   for (const auto& id : server_ids)
     ids += (ids.empty() ? "" : ",") + json_string(id);
@@ -189,27 +246,34 @@ std::string encode_ack(speech how, const std::vector<std::string>& server_ids) {
 }
 
 heard decode(speech how, const std::string& frame) {
-  return how == speech::msgpack ? decode_msgpack(frame) : decode_json(frame);
+  return how == speech::msgpack    ? decode_msgpack(frame)
+         : how == speech::protobuf ? decode_protobuf(frame)
+                                   : decode_json(frame);
 }
 
 chat_peer::chat_peer(std::uint16_t port, std::string user_, speech how_,
                      const std::string& query, int receive_buffer)
-  : ws(port, {.user = user_,
-              .query = query,
-              .subprotocol = how_ == speech::json_v2 ? "" : name_of(how_),
-              .headers = {},
-              .receive_buffer = receive_buffer}),
+  : ws(port,
+       {.user = user_,
+        .query = (how_ == speech::protobuf ? "format=binary&" : "") + query,
+        .subprotocol = how_ == speech::json_v2 || how_ == speech::protobuf
+                         ? ""
+                         : name_of(how_),
+        .headers = {},
+        .receive_buffer = receive_buffer}),
     user(std::move(user_)), how(how_) {
 }
 
 bool chat_peer::say(const said& message) {
-  return ws.send(encode(how, message),
-                 how == speech::msgpack ? opcode::binary : opcode::text);
+  return ws.send(encode(how, message), opcode_of(how));
 }
 
 bool chat_peer::acknowledge(const std::vector<std::string>& server_ids) {
-  return ws.send(encode_ack(how, server_ids),
-                 how == speech::msgpack ? opcode::binary : opcode::text);
+  if (how != speech::protobuf)
+    return ws.send(encode_ack(how, server_ids), opcode_of(how));
+  return std::all_of(server_ids.begin(), server_ids.end(), [this](auto& id) {
+    return ws.send(encode_ack(how, {id}), opcode_of(how));
+  });
 }
 
 heard chat_peer::hear(milliseconds limit) {

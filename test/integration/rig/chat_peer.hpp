@@ -10,14 +10,18 @@
 
 namespace vartalap::integration {
 
-/// The three ways in which a client can speak.
+/// The ways in which a client can speak.
 enum class speech {
-  json_v2, ///< text frames without a subprotocol
-  json,    ///< subprotocol vartalap.json
-  msgpack, ///< subprotocol vartalap.msgpack
+  json_v2,  ///< text frames without a subprotocol
+  json,     ///< subprotocol vartalap.json
+  msgpack,  ///< subprotocol vartalap.msgpack
+  protobuf, ///< format=binary without a subprotocol
 };
 
 const char* name_of(speech how);
+
+/// Of the frames that a client of this speech sends.
+unsigned opcode_of(speech how);
 
 /// What a client says.
 struct said {
@@ -45,6 +49,7 @@ struct heard {
 
 /// `frame` as this speech writes it.
 std::string encode(speech how, const said& message);
+/// @pre One id in protobuf, which can name no more.
 std::string encode_ack(speech how, const std::vector<std::string>& server_ids);
 heard decode(speech how, const std::string& frame);
 

@@ -51,6 +51,71 @@ TEST_CASE("credentials: the first that is found counts") {
   CHECK(found.user == "cu");
 }
 
+TEST_CASE("parse_upgrade takes the encoding from subprotocol and format") {
+  struct expectation {
+    const char* subprotocol;
+    std::map<std::string, std::string> query;
+    encoding how;
+    bool wants_ack;
+    client_ack_mode client_ack;
+  };
+  using mode = client_ack_mode;
+  const std::vector<expectation> cases{
+    {"", {}, encoding::json_v2, false, mode::state},
+    {"", {{"format", "text"}}, encoding::json_v2, false, mode::state},
+    {"", {{"ack", "true"}}, encoding::json_v2, true, mode::explicit_only},
+    {"",
+     {{"format", "binary"}},
+     encoding::protobuf,
+     false,
+     mode::explicit_only},
+    {"",
+     {{"format", "binary"}, {"ack", "true"}},
+     encoding::protobuf,
+     true,
+     mode::explicit_only},
+    {"",
+     {{"format", "binary"}, {"client_ack", "state"}},
+     encoding::protobuf,
+     false,
+     mode::state},
+    {"other",
+     {{"format", "binary"}},
+     encoding::protobuf,
+     false,
+     mode::explicit_only},
+    {"vartalap.json",
+     {{"format", "binary"}},
+     encoding::json,
+     false,
+     mode::explicit_only},
+    {"vartalap.msgpack",
+     {{"format", "binary"}},
+     encoding::msgpack,
+     true,
+     mode::explicit_only},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(one.subprotocol, one.query);
+    std::string subprotocol;
+    std::string problem;
+    const auto info = parse_upgrade(
+      request_with({{"sec-websocket-protocol", one.subprotocol}}, one.query),
+      subprotocol, problem);
+    REQUIRE(info);
+    CHECK(info->encoding == one.how);
+    CHECK(info->wants_ack == one.wants_ack);
+    CHECK(info->client_ack == one.client_ack);
+  }
+  std::string subprotocol;
+  std::string problem;
+  for (const auto* format : {"xml", "Binary", "protobuf"}) {
+    CHECK_FALSE(parse_upgrade(request_with({}, {{"format", format}}),
+                              subprotocol, problem));
+    CHECK(problem.find("format") != std::string::npos);
+  }
+}
+
 TEST_CASE("credentials: names are believed in mode none alone") {
   CHECK(find_credentials(request_with({}, {{"user", "qu"}}, cookies),
                          auth_mode::none)

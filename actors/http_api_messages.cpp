@@ -18,15 +18,16 @@ namespace vartalap::actors {
 
 namespace {
 
-constexpr auto encoding = net::encoding::json_v2;
+using net::encoding;
 
 /// The frames of one POST /messages and what has become of them. Only the
 /// call's home touches it once it is under way.
 class frame_batch : public std::enable_shared_from_this<frame_batch> {
 public:
-  frame_batch(http_call_ptr call, std::size_t size, bool wants_acks)
+  frame_batch(http_call_ptr call, encoding how, std::size_t size,
+              bool wants_acks)
     : call_(std::move(call)), answers_(size), ids_(size), open_(size),
-      wants_acks_(wants_acks) {
+      how_(how), wants_acks_(wants_acks) {
   }
 
   http_call& call() noexcept {
@@ -39,7 +40,7 @@ public:
 
   void refuse(std::size_t i, core::refusal code, std::string_view why) {
     std::string text;
-    net::encode_error(encoding, ids_[i], call_->user, code, why, text);
+    net::encode_error(how_, ids_[i], call_->user, code, why, text);
     decided(i, std::move(text));
   }
 
@@ -52,7 +53,7 @@ public:
     ack.status = how.status;
     ack.durability = how.durability;
     std::string text;
-    net::encode_server_ack(encoding, ack, text);
+    net::encode_server_ack(how_, ack, text);
     decided(i, std::move(text));
   }
 
@@ -88,10 +89,11 @@ public:
   }
 
 private:
-  void decided(std::size_t i, std::string text) {
+  void decided(std::size_t i, std::string frame) {
     if (!answers_[i].empty())
       return;
-    answers_[i] = std::move(text);
+    answers_[i] = net::is_text(how_) ? std::move(frame)
+                                     : net::api::to_base64(frame);
     if (--open_ == 0)
       call_->answer(201, wants_acks_ ? net::api::acks_body(answers_) : "{}");
   }
@@ -100,8 +102,22 @@ private:
   std::vector<std::string> answers_; ///< empty: not decided
   std::vector<std::string> ids_;
   std::size_t open_;
+  encoding how_;
   bool wants_acks_;
 };
+
+/// A frame of the batch as the format has it.
+net::client_frame read_frame(encoding how, const std::string& text,
+                             const net::codec_limits& limits,
+                             core::wall_ms now) {
+  if (net::is_text(how))
+    return net::decode_json(text, limits, now);
+  if (const auto bytes = net::api::from_base64(text))
+    return net::decode_protobuf(*bytes, limits, now);
+  net::frame::bad bad;
+  bad.why = "with format=binary each frame is the base64 of a protobuf frame";
+  return bad;
+}
 
 bool is_message(const net::client_frame& frame) noexcept {
   return std::holds_alternative<net::frame::message>(frame);
@@ -171,9 +187,10 @@ void http_api::post_messages(const http_call_ptr& call) {
   acknowledge acks;
   if (!read_bool(*call, "ack", wants_acks) || !read_device(*call, acks.device))
     return;
+  const auto format = call->request().param("format");
+  const auto how = format == "binary" ? encoding::protobuf : encoding::json_v2;
   const auto texts
-    = accepted(*call, net::api::parse_messages(
-                        call->request().body, call->request().param("format")));
+    = accepted(*call, net::api::parse_messages(call->request().body, format));
   if (!texts)
     return;
   if (texts->empty())
@@ -183,13 +200,13 @@ void http_api::post_messages(const http_call_ptr& call) {
   std::vector<net::client_frame> frames;
   frames.reserve(texts->size());
   for (const auto& text : *texts)
-    frames.push_back(net::decode_json(text, limits, now));
+    frames.push_back(read_frame(how, text, limits, now));
   const auto messages = std::count_if(frames.begin(), frames.end(), is_message);
   if (!spend_rate(*call, node_.rates, static_cast<std::size_t>(messages)))
     return;
 
   const auto batch
-    = std::make_shared<frame_batch>(call, frames.size(), wants_acks);
+    = std::make_shared<frame_batch>(call, how, frames.size(), wants_acks);
   call->wait([batch] { batch->give_up(); });
   std::vector<submit> by_shard(node_.shards.size());
   std::vector<std::size_t> ack_frames;
@@ -201,8 +218,7 @@ void http_api::post_messages(const http_call_ptr& call) {
       batch->set_id(i, std::move(ack->id));
       if (ack->serverids.empty()) {
         batch->refuse(i, core::refusal::bad_frame,
-                      "over HTTP an acknowledgement names meta.serverId or "
-                      "meta.serverIds");
+                      "over HTTP an acknowledgement names its serverIds");
         continue;
       }
       acks.serverids.insert(acks.serverids.end(), ack->serverids.begin(),
@@ -252,7 +268,7 @@ void http_api::answer_pending(const http_call_ptr& call, std::string device,
     std::vector<std::string> frames;
     frames.reserve(page.messages.size());
     for (const auto& message : page.messages)
-      net::encode_delivery(encoding, *message, frames.emplace_back());
+      net::encode_delivery(encoding::json_v2, *message, frames.emplace_back());
     auto body = net::api::page_body(frames, page.more);
     call->home().post([call, failed = page.failed, body = std::move(body)] {
       if (failed)

@@ -3,6 +3,8 @@
 #include "net/codec_json_scan.hpp"
 #include "net/codec_json_text.hpp"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -128,11 +130,8 @@ struct login_members {
 
 parsed<std::vector<std::string>> parse_messages(std::string_view body,
                                                 std::string_view format) {
-  if (format == "binary")
-    return bad("format=binary means protobuf, which is not in this version; "
-               "send JSON frames with format=text");
-  if (!format.empty() && format != "text")
-    return bad("format must be text");
+  if (!format.empty() && format != "text" && format != "binary")
+    return bad("format must be text or binary");
   json::value root;
   if (auto wrong = read_root(body, json::kind::array,
                              "a list of frames, each a string", root))
@@ -150,6 +149,30 @@ parsed<std::vector<std::string>> parse_messages(std::string_view body,
     frames.push_back(std::move(text));
   }
   return frames;
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::string text;
+  json::append_base64(bytes, text);
+  return text.substr(1, text.size() - 2);
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.empty())
+    return std::string{};
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const auto size
+    = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()),
+                      static_cast<int>(text.size()));
+  if (size < 0)
+    return std::nullopt;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.back() == '=';
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  // OpenSSL also takes blanks around it, and padding within.
+  if (to_base64(bytes) != text)
+    return std::nullopt;
+  return bytes;
 }
 
 parsed<std::vector<core::server_id>> parse_serverids(std::string_view body) {

@@ -60,13 +60,20 @@ struct login_request {
   double message_version = 2.1;
 };
 
-/// POST /messages: the frames, each a JSON text to be decoded by itself, so
-/// that a bad one is answered in its place. An element that is not a string
-/// is taken as the frame itself.
-/// @param format The query parameter `format`: empty or `text`; `binary` is
-///               not in this version.
+/// POST /messages: the frames, each to be decoded by itself, so that a bad one
+/// is answered in its place: a JSON text, or for the format `binary` the
+/// base64 of a protobuf frame. An element that is not a string is taken as the
+/// text itself.
+/// @param format The query parameter `format`: empty, `text` or `binary`.
 parsed<std::vector<std::string>> parse_messages(std::string_view body,
                                                 std::string_view format);
+
+/// Base64 (RFC 4648, section 4) with its padding.
+std::string to_base64(std::string_view bytes);
+
+/// @returns Nothing for what `to_base64` would not write.
+/// @pre Less than 2 GiB.
+std::optional<std::string> from_base64(std::string_view text);
 
 /// POST /messages/ack.
 parsed<std::vector<core::server_id>> parse_serverids(std::string_view body);
@@ -85,7 +92,7 @@ parsed<std::uint64_t> parse_limit(std::string_view text);
 std::string page_body(std::span<const std::string> frames, bool more);
 
 /// {"acks":[…]}: the answer to POST /messages?ack=true.
-/// @param frames Encoded JSON SERVER_ACK and ERROR frames, in input order;
+/// @param frames SERVER_ACK and ERROR frames, JSON or base64, in input order;
 ///               they become strings.
 std::string acks_body(std::span<const std::string> frames);
 

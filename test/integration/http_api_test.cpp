@@ -3,7 +3,9 @@
 #include "test/integration/rig/server_process.hpp"
 
 #include <catch2/catch.hpp>
+#include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -55,6 +57,28 @@ std::vector<heard> messages_of(const http_answer& answer) {
   std::vector<heard> out;
   for (const auto& text : json_list(answer.body, "/messages"))
     out.push_back(decode_json(text));
+  return out;
+}
+
+std::string to_base64(const std::string& bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const auto size
+    = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()),
+                      static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+std::string from_base64(const std::string& text) {
+  std::string out(text.size() / 4 * 3, '\0');
+  REQUIRE(EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                          reinterpret_cast<const unsigned char*>(text.data()),
+                          static_cast<int>(text.size()))
+          >= 0);
+  out.resize(
+    out.size()
+    - static_cast<std::size_t>(std::count(text.begin(), text.end(), '=')));
   return out;
 }
 
@@ -113,7 +137,7 @@ TEST_CASE("POST /messages refuses as a whole what is not of its form") {
     {"/messages", "[", 400},
     {"/messages", "\"x\"", 400},
     {"/messages?ack=maybe", batch({message("m", "bob")}), 400},
-    {"/messages?format=binary", batch({message("m", "bob")}), 400},
+    {"/messages?format=xml", batch({message("m", "bob")}), 400},
     {"/messages?device=a%2Fb", batch({message("m", "bob")}), 400},
     {"/messages", batch(many), 413},
   }};
@@ -259,6 +283,40 @@ TEST_CASE("CLIENT_ACK and state frames acknowledge over HTTP too") {
   const auto left = messages_of(get(server, "bob", "/messages"));
   REQUIRE(left.size() == 1);
   CHECK(left[0].id == "m3");
+}
+
+TEST_CASE("POST /messages with format=binary takes and answers base64 of "
+          "protobuf frames") {
+  server_process server;
+  chat_peer bob(server.port(), "bob");
+  const auto sent = [](const said& what) {
+    return to_base64(encode(speech::protobuf, what));
+  };
+  const auto answer
+    = post(server, "alice", "/messages?format=binary&ack=true",
+           batch({sent({.id = "m1", .to = "bob"}),
+                  to_base64("\x12\x01x\x18\x04"), "no base64",
+                  message("m2", "bob"), sent({.id = "m3", .to = "bob"})}));
+  REQUIRE(answer.status == 201);
+  std::vector<heard> acks;
+  for (const auto& text : json_list(answer.body, "/acks"))
+    acks.push_back(decode(speech::protobuf, from_base64(text)));
+  REQUIRE(acks.size() == 5);
+  CHECK(acks[0].kind == heard::what::server_ack);
+  CHECK(acks[0].id == "m1");
+  CHECK(acks[1].code == "bad_frame");
+  CHECK(acks[1].id == "x");
+  CHECK(acks[2].code == "bad_frame");
+  CHECK(acks[3].code == "bad_frame");
+  CHECK(acks[4].id == "m3");
+  const auto got = bob.hear_delivery("m1");
+  CHECK(got.from == "alice");
+  CHECK(got.server_id == acks[0].server_id);
+  bob.acknowledge({got.server_id, bob.hear_delivery("m3").server_id});
+  CHECK(post(server, "bob", "/messages?format=binary",
+             batch({to_base64(encode_ack(speech::protobuf, {got.server_id}))}))
+          .body
+        == "{}");
 }
 
 TEST_CASE("every call needs a credential, login and nodes excepted") {

@@ -51,11 +51,31 @@ TEST_CASE("parse_messages refuses what is no list of frames") {
   }
 }
 
-TEST_CASE("parse_messages says that binary frames are not in this version") {
-  const auto why = refused(api::parse_messages("[\"AA==\"]", "binary"));
+TEST_CASE("parse_messages knows the formats text and binary alone") {
+  REQUIRE(taken(api::parse_messages("[\"AA==\"]", "binary"))
+          == std::vector<std::string>{"AA=="});
+  const auto why = refused(api::parse_messages("[]", "xml"));
   REQUIRE(why.status == 400);
-  REQUIRE(why.why.find("protobuf") != std::string::npos);
-  refused(api::parse_messages("[]", "xml"));
+  REQUIRE(why.why.find("binary") != std::string::npos);
+}
+
+TEST_CASE("base64 is read as it is written, and no other way") {
+  for (const auto& [bytes, text] :
+       std::vector<std::pair<std::string, std::string>>{
+         {"", ""},
+         {"f", "Zg=="},
+         {"fo", "Zm8="},
+         {"foo", "Zm9v"},
+         {std::string("\0\xff\xfe\xfd", 4), "AP/+/Q=="}}) {
+    REQUIRE(api::to_base64(bytes) == text);
+    REQUIRE(api::from_base64(text) == bytes);
+  }
+  for (const auto* text :
+       {"Zg", "Zg=", "Zh==", "Z===", "====", " Zm9v", "Zm9v\n",
+        "Zg==Zg==", "Zm-_", "{\"a\":1}", "Z=g=", "="}) {
+    CAPTURE(text);
+    REQUIRE_FALSE(api::from_base64(text));
+  }
 }
 
 TEST_CASE("parse_messages takes frames up to its limit, not more") {

@@ -1,6 +1,6 @@
 #include "test/integration/rig/chat_peer.hpp"
 
-#include "test/integration/rig/original.pb.h"
+#include "test/integration/original.pb.h"
 
 #include <rapidjson/document.h>
 #include <rapidjson/pointer.h>

@@ -254,7 +254,7 @@ TEST_CASE("encode_server_ack says what was reached, in protobuf") {
   CHECK(hex_of(server_ack_of(ack))
         == hex_of(bytes_of(
           "0d66660640 1202'm1' 1800 2001 2801 3206'server' 3a05'alice'"
-          "422b'{\"status\":\"delivered\",\"durability\":\"memory\"}'"
+          "422c'{\"status\":\"delivered\",\"durability\":\"memory\"}'"
           "a20120'018c0de1f2a30001000000070000000b' a80180d195ffbc31")));
   ack.status = core::ack_status::relayed;
   ack.serverid = {};

@@ -84,7 +84,7 @@ TEST_CASE("codec quirks: the SERVER_ACK begins with the original's bytes, a "
   CHECK(hex_of(out).starts_with(hex_of(original)));
   // Only a content, which says what is confirmed, is added between.
   CHECK(hex_of(out.substr(original.size()))
-        == hex_of(bytes_of("4226'{\"status\":\"stored\",\"durability\":"
+        == hex_of(bytes_of("4227'{\"status\":\"stored\",\"durability\":"
                            "\"disk\"}' a20120'018c0de1f2a300010000000700"
                            "00000b' a80180d095ffbc31")));
 }
@@ -139,7 +139,7 @@ TEST_CASE("codec quirks: what one encoding has and another has not") {
      "96 02 a2'm1' a3'bob' 01 00 c403ff0001", v3, "4203ff0001"},
     {"a MessagePack value is its JSON for v3 clients", mp,
      "96 02 a2'm1' a3'bob' 01 00 82 a1'a' 93 01c3c0 a1'b' c40100", v3,
-     "4220'{\"a\":[1,true,null],\"b\":{\"base64\":\"AA==\"}}'"},
+     "4229'{\"a\":[1,true,null],\"b\":{\"base64\":\"AA==\"}}'"},
     {"the four bytes null are null", v3, "1202'm1' 1802 3a03'bob' 4204'null'",
      v2, R"("body":null)"},
     {"nobody is somebody else", v3,

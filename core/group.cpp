@@ -283,7 +283,7 @@ std::vector<server_id> group::obsolete(server_id oldest,
       break;
     if (stamp == named_)
       continue;
-    const auto is_over = [&](const std::string& user) {
+    const auto is_over = [&, stamp = stamp](const std::string& user) {
       const auto found = users_.find(user);
       if (found == users_.end())
         return true;

@@ -225,7 +225,7 @@ void connection_actor::answered(std::size_t messages) {
 }
 
 void connection_actor::on_deliveries(deliver_batch& batch) {
-  if (!session_)
+  if (!session_ || batch.from != delivery_)
     return;
   for (auto& item : batch.items) {
     // What is ephemeral has no window that bounds it: it goes out or ends the

@@ -35,6 +35,7 @@ void delivery_actor::carry_out() {
           break;
         batch.items.push_back(std::move(*next));
       }
+      batch.from = caf::actor_cast<caf::actor>(this);
       if (auto* where = find(to))
         tell(where->connection, std::move(batch));
       continue;

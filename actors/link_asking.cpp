@@ -320,6 +320,7 @@ void link_actor::heard(peer::deliver& what) {
   deliver_batch batch;
   batch.items.push_back(
     {what.attachment, std::move(what.message), what.attempt, what.ordinal});
+  batch.from = me();
   tell(found->second.where->connection, std::move(batch));
 }
 

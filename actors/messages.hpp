@@ -112,9 +112,11 @@ struct acknowledge {
   std::function<void()> not_home{}; ///< set where a link asks
 };
 
-/// delivery -> connection: write these.
+/// delivery, link -> connection: write these. `from` is whom `attached` named:
+/// what an earlier mailbox still sends comes too late, and from this one anew.
 struct deliver_batch {
   std::vector<core::effect::deliver> items;
+  caf::actor from{};
 };
 
 /// delivery -> connection: tell the device what it lost.

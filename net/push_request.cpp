@@ -114,6 +114,18 @@ std::string fcm_body(const core::push_options& options, std::string_view token,
   return text_of(buffer);
 }
 
+/// What the app reads, alike for APNs and the web.
+void what_waits(json_writer& json, const core::push_notice& notice,
+                bool with_content) {
+  text(json, "type", type_of(notice));
+  json.Key("pending");
+  json.Uint64(notice.pending);
+  if (!notice.serverid.empty())
+    text(json, "serverId", notice.serverid);
+  if (with_content)
+    frame(json, notice.frame);
+}
+
 std::string apns_body(const core::push_options& options,
                       const core::push_notice& notice, bool with_content) {
   rapidjson::StringBuffer buffer;
@@ -131,13 +143,7 @@ std::string apns_body(const core::push_options& options,
     json.Int(1);
   }
   json.EndObject();
-  text(json, "type", type_of(notice));
-  json.Key("pending");
-  json.Uint64(notice.pending);
-  if (!notice.serverid.empty())
-    text(json, "serverId", notice.serverid);
-  if (with_content)
-    frame(json, notice.frame);
+  what_waits(json, notice, with_content);
   json.EndObject();
   return text_of(buffer);
 }
@@ -146,13 +152,7 @@ std::string web_push_body(const core::push_notice& notice, bool with_content) {
   rapidjson::StringBuffer buffer;
   json_writer json(buffer);
   json.StartObject();
-  text(json, "type", type_of(notice));
-  json.Key("pending");
-  json.Uint64(notice.pending);
-  if (!notice.serverid.empty())
-    text(json, "serverId", notice.serverid);
-  if (with_content)
-    frame(json, notice.frame);
+  what_waits(json, notice, with_content);
   json.EndObject();
   return text_of(buffer);
 }
